@@ -1,0 +1,1 @@
+//! chalk-catalog
