@@ -6,5 +6,7 @@
 //! This crate must never know how memory is mapped, or Cranelift.
 
 pub mod abi;
+pub mod connector;
 pub mod decode_plan;
+pub mod image;
 pub mod manifest;
