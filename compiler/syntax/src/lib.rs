@@ -1,1 +1,7 @@
-//! chalk-syntax
+//! The syntax of Chalk: lexer, parser, tree, printer and formatter.
+//!
+//! Text goes in, a tree and diagnostics come out, always both: a wrong line costs that line, never the file.
+//!
+//! This crate must not know types, what names stand for, or where a text came from.
+
+pub mod ast;
