@@ -29,7 +29,8 @@ macro_rules! abi_structs {
 }
 
 abi_structs! {
-    /// One column as kernels see it. Buffers have Arrow's layout:
+    /// One column as kernels see it. Buffers have Arrow's layout, without an offset (row 0 is the first bit, the first value).
+    /// What lies under a null is memory that may be read, and a view there is a valid one (zeros will do):
     ///
     /// | kind | `data` | `children` |
     /// |---|---|---|
@@ -162,8 +163,22 @@ pub mod runtime_helpers {
     pub const COMPARE_BYTES: &str = "rt.compare_bytes(a, a_bytes, b, b_bytes) -> order";
     /// `(cx, type, slot_a, slot_b) -> 0 | 1`: null-safe equality of two nested values of the manifest's type.
     pub const EQUAL: &str = "rt.equal(cx, type, a, b) -> bool";
+    /// `(cx, type, map, key, ret)`: the value of a key in a map of the manifest's type (the last entry with that key), null where there is none.
+    pub const MAP_GET: &str = "rt.map_get(cx, type, map, key, ret)";
+    /// `(cx, type, items, count, ret)`: a list of the manifest's list type with these items (`count` slots in a row), in the arena.
+    pub const LIST: &str = "rt.list(cx, type, items, count, ret)";
+    /// `(cx, type, a, b, ret)`: two strings, bytes or lists of the manifest's type joined, in the arena.
+    pub const CONCAT: &str = "rt.concat(cx, type, a, b, ret)";
+    /// `(cx, text, start, end, ret)`: code points `start..end` of a string, ends as in Python: negative ones count from the
+    /// end, those out of range are moved into it; an end left out is 0 or `i64::MAX`. The result points into the text.
+    pub const SLICE_TEXT: &str = "rt.slice_text(cx, text, start, end, ret)";
+    /// `(a, b) -> bits`: the remainder of two f64 given as bits, with the sign of the dividend (C `fmod`, Rust `%`).
+    pub const FLOAT_REM: &str = "rt.float_rem(a, b) -> float";
+    /// `(a, b) -> bits`: `powf` of two f64 given as bits.
+    pub const FLOAT_POW: &str = "rt.float_pow(a, b) -> float";
     /// All of them.
-    pub const ALL: [&str; 6] = [FAIL, EMIT, VIEW, DECODE_JSON, COMPARE_BYTES, EQUAL];
+    pub const ALL: [&str; 12] =
+        [FAIL, EMIT, VIEW, DECODE_JSON, COMPARE_BYTES, EQUAL, MAP_GET, LIST, CONCAT, SLICE_TEXT, FLOAT_REM, FLOAT_POW];
 }
 
 /// Version of the meaning of the structs; raise it when a field keeps its name but changes its sense.
