@@ -360,13 +360,16 @@ pub enum EnvelopeField {
 }
 
 /// Arithmetic. Operand kinds are equal (after explicit casts) unless said; the result has the expression's type.
+///
+/// Decimals: operands of `+`, `-` and `%` have one scale, which is the result's; the result may have one digit more than they, up to
+/// 38. A result of more digits than its type has fails the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ArithOp {
     /// int, uint64, float, decimal, duration; datetime + duration, date + duration (whole days, else fails; result date); string, bytes, list: joined. Integer overflow fails.
     Add,
     /// int, uint64, float, decimal, duration; datetime - datetime = duration; datetime - duration; date - date = duration.
     Sub,
-    /// int, uint64, float, decimal; duration * int.
+    /// int, uint64, float; decimals each of its own precision and scale (the scales add up); duration * int.
     Mul,
     /// float / float; duration / duration = float; decimal operands are cast to float first.
     Div,
@@ -389,7 +392,8 @@ pub enum OrderOp {
 /// How a `Cast` treats what does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CastMode {
-    /// Cannot fail (silent coercions); null stays null.
+    /// Cannot fail (silent coercions); null stays null. int to wider int, float, float32 or decimal; float32 to float; decimal to
+    /// decimal, or (operands of `/` and `**`) to the nearest float; vector to list; a list to one whose items may be null.
     Widen,
     /// `as T`: what does not fit, and null, fails the message.
     Exact,
