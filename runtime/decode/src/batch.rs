@@ -1,0 +1,159 @@
+//! A batch of messages: their bytes one after the other in one padded buffer.
+//!
+//! The SIMD tiers read whole vectors and so touch bytes after a message's end; that those bytes exist is guaranteed here,
+//! by type, and nowhere else. String columns point into this buffer, so it can be shared.
+//!
+//! This file must not know JSON.
+
+use std::sync::Arc;
+
+use crate::memory::{Block, SharedBytes};
+
+/// Bytes that exist behind the last message.
+pub(crate) const PADDING_BYTES: usize = 64;
+
+/// Arrow views hold offsets as `i32`, so that a batch ends below 2 GiB.
+const GREATEST_BATCH_BYTES: usize = i32::MAX as usize - PADDING_BYTES;
+
+/// The batch cannot take a message of that size; decode and clear it first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchFull;
+
+impl std::fmt::Display for BatchFull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the batch is full: a batch holds less than 2 GiB")
+    }
+}
+
+impl std::error::Error for BatchFull {}
+
+#[derive(Clone, Copy)]
+struct Span {
+    offset: u32,
+    size_bytes: u32,
+}
+
+/// Messages in one padded buffer.
+pub struct MessageBatch {
+    block: Arc<Block>,
+    used_bytes: usize,
+    spans: Vec<Span>,
+}
+
+impl Default for MessageBatch {
+    fn default() -> Self {
+        MessageBatch::new()
+    }
+}
+
+impl MessageBatch {
+    /// An empty batch.
+    pub fn new() -> MessageBatch {
+        MessageBatch { block: Block::new(64 << 10), used_bytes: 0, spans: Vec::new() }
+    }
+
+    /// Forgets all messages; the memory is kept, unless somebody holds it.
+    pub fn clear(&mut self) {
+        if Arc::get_mut(&mut self.block).is_none() {
+            self.block = Block::new(self.block.size_bytes());
+        }
+        self.used_bytes = 0;
+        self.spans.clear();
+    }
+
+    /// Adds a message.
+    pub fn push(&mut self, message: &[u8]) -> Result<(), BatchFull> {
+        let offset = self.append(message)?;
+        self.add_span(offset, message.len());
+        Ok(())
+    }
+
+    /// Adds bytes that are no message yet (a piece of a file), and says where they start; `add_span` makes messages of them.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<usize, BatchFull> {
+        let offset = self.used_bytes;
+        if bytes.len() > GREATEST_BATCH_BYTES - offset {
+            return Err(BatchFull);
+        }
+        let needed = offset + bytes.len() + PADDING_BYTES;
+        if needed > self.block.size_bytes() {
+            let block = Block::new(needed.max(self.block.size_bytes() * 2).min(GREATEST_BATCH_BYTES + PADDING_BYTES));
+            // SAFETY: the new block is larger than `used_bytes`, and distinct.
+            unsafe { std::ptr::copy_nonoverlapping(self.block.start(), block.start(), offset) };
+            self.block = block;
+        }
+        // SAFETY: room was made; bytes from `used_bytes` on are in no `SharedBytes` of this block.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.block.start().add(offset), bytes.len()) };
+        self.used_bytes += bytes.len();
+        Ok(offset)
+    }
+
+    /// Makes a message of bytes that were appended.
+    ///
+    /// # Panics
+    /// Where the bytes are not in the batch.
+    pub fn add_span(&mut self, offset: usize, size_bytes: usize) {
+        assert!(offset <= self.used_bytes && size_bytes <= self.used_bytes - offset, "a message lies in its batch");
+        self.spans.push(Span { offset: offset as u32, size_bytes: size_bytes as u32 });
+    }
+
+    /// Messages.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is no message.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The bytes of a message.
+    pub fn message(&self, index: usize) -> &[u8] {
+        let span = self.spans[index];
+        &self.bytes()[span.offset as usize..][..span.size_bytes as usize]
+    }
+
+    /// Where a message starts in the buffer.
+    pub fn offset(&self, index: usize) -> usize {
+        self.spans[index].offset as usize
+    }
+
+    /// All bytes: data buffer 0 of the string columns decoded from this batch.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: inside the block and initialised; `&self` keeps writers away.
+        unsafe { std::slice::from_raw_parts(self.block.start(), self.used_bytes) }
+    }
+
+    /// All bytes, to keep beyond the next `clear`.
+    pub fn share(&self) -> SharedBytes {
+        SharedBytes::new(&self.block, self.used_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_survive_growth_and_a_shared_buffer_survives_a_clear() {
+        let mut batch = MessageBatch::new();
+        for index in 0..10_000 {
+            batch.push(format!("message {index}").as_bytes()).unwrap();
+        }
+        assert_eq!(batch.message(0), b"message 0");
+        assert_eq!(batch.message(9_999), b"message 9999");
+        let kept = batch.share();
+        batch.clear();
+        batch.push(b"another").unwrap();
+        assert_eq!(&kept[..9], b"message 0");
+        assert_eq!(batch.len(), 1);
+    }
+
+    #[test]
+    fn spans_of_appended_bytes_are_messages() {
+        let mut batch = MessageBatch::new();
+        let at = batch.append(b"{}\n[]\n").unwrap();
+        batch.add_span(at, 2);
+        batch.add_span(at + 3, 2);
+        assert_eq!(batch.message(1), b"[]");
+    }
+}

@@ -1,0 +1,125 @@
+//! The decoder: a batch of messages in, columns, fates and errors out.
+//!
+//! One per worker and resolver, because it learns what its messages look like. A fast tier may take a message only if
+//! the scalar parser would have given the same columns; whatever it is not sure of it leaves to the scalar parser without a trace.
+//!
+//! This file must not know JSON.
+
+use chalk_artifact::abi::status;
+use chalk_artifact::decode_plan::DecodePlan;
+
+use crate::batch::{MessageBatch, PADDING_BYTES};
+use crate::columns::DecodedColumns;
+use crate::error::{DecodeError, Failure, PlanError};
+use crate::program::Program;
+use crate::scalar::{Reading, Scratch, Source};
+use crate::tier::Tier;
+
+/// Decodes messages of one type.
+pub struct Decoder {
+    program: Program,
+    columns: DecodedColumns,
+    scratch: Scratch,
+    tier: Tier,
+}
+
+impl Decoder {
+    /// A decoder for messages of the plan.
+    ///
+    /// # Panics
+    /// Where the processor lacks the tier: `Tier::detect` and `Tier::from_name` never give such a one.
+    pub fn new(plan: &DecodePlan, tier: Tier) -> Result<Decoder, PlanError> {
+        assert!(tier.is_available(), "the processor has no {tier}");
+        let (program, columns) = Program::new(plan)?;
+        Ok(Decoder { program, columns, scratch: Scratch::default(), tier })
+    }
+
+    /// The tier it decodes with.
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// What was decoded last.
+    pub fn columns(&self) -> &DecodedColumns {
+        &self.columns
+    }
+
+    /// What was decoded last, to share it.
+    pub fn columns_mut(&mut self) -> &mut DecodedColumns {
+        &mut self.columns
+    }
+
+    /// Decodes the messages whose status is `LIVE`, one row for each message of the batch. A message that fails gets the
+    /// status `FAILED`, an error, and a row of nulls, as have the messages that are not decoded.
+    ///
+    /// # Panics
+    /// Where there is not one status per message.
+    pub fn decode(&mut self, batch: &MessageBatch, statuses: &mut [u8], errors: &mut Vec<DecodeError>) {
+        assert_eq!(statuses.len(), batch.len(), "one status per message");
+        self.columns.begin(batch.len());
+        for (row, row_status) in statuses.iter_mut().enumerate() {
+            if *row_status != status::LIVE {
+                self.columns.null_message(row);
+                continue;
+            }
+            let source = Source { buffer: 0, offset: batch.offset(row) as u32 };
+            if let Err(failure) = self.message(batch.message(row), source, row) {
+                *row_status = status::FAILED;
+                errors.push(error(row as u32, *failure));
+            }
+        }
+        self.columns.refresh_views(batch.bytes().as_ptr());
+    }
+
+    /// Forgets all rows, so that `decode_one` begins with row 0.
+    pub fn clear(&mut self) {
+        self.columns.begin(0);
+        self.columns.refresh_views(std::ptr::null());
+    }
+
+    /// Decodes one message into a row of its own behind those decoded since `clear`, and says which. The bytes are copied, so they
+    /// may lie anywhere. Addresses of views and of texts stay good until `clear`; a failed message leaves no row.
+    pub fn decode_one(&mut self, message: &[u8]) -> Result<usize, DecodeError> {
+        self.columns.unshare();
+        let row = self.columns.push_row();
+        let mark = self.columns.arena.mark();
+        // A message that is too long to be decoded is not copied.
+        let outcome = if message.len() > self.program.max_message_bytes {
+            self.message(message, Source { buffer: 0, offset: 0 }, row)
+        } else {
+            let taken = self.columns.arena.take(message.len() + PADDING_BYTES);
+            // SAFETY: `take` gave as many bytes (and padding) that nobody else knows of; they are not written again before
+            // the arena is cleared or released, which `message` does not do below its own checkpoint.
+            let copy = unsafe {
+                std::ptr::copy_nonoverlapping(message.as_ptr(), taken.start, message.len());
+                std::slice::from_raw_parts(taken.start.cast_const(), message.len())
+            };
+            self.message(copy, Source { buffer: taken.buffer, offset: taken.offset }, row)
+        };
+        if let Err(failure) = outcome {
+            self.columns.arena.release(mark);
+            self.columns.pop_row();
+            self.columns.refresh_views(std::ptr::null());
+            return Err(error(0, *failure));
+        }
+        self.columns.refresh_views(std::ptr::null());
+        Ok(row)
+    }
+
+    /// Decodes a message into a row; a failed one leaves a row of nulls.
+    fn message(&mut self, bytes: &[u8], source: Source, row: usize) -> Result<(), Box<Failure>> {
+        let checkpoint = self.columns.checkpoint();
+        let mut reading =
+            Reading { program: &self.program, columns: &mut self.columns, scratch: &mut self.scratch, bytes, source };
+        let outcome = reading.message(row);
+        if outcome.is_err() {
+            self.columns.restore(&checkpoint);
+            self.columns.null_message(row);
+        }
+        outcome
+    }
+}
+
+fn error(message_index: u32, failure: Failure) -> DecodeError {
+    DecodeError { message_index, reason: failure.reason, path: failure.path, offset: failure.offset }
+}
