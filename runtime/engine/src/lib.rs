@@ -1,1 +1,22 @@
-//! chalk-engine
+//! Batch in, batch out: an artifact's kernels and decoders at work.
+//!
+//! The engine is the same for a live stream, a test, a replay and a query, so it takes messages from anybody and hands Arrow to anybody.
+//!
+//! This crate must never know brokers, stores or HTTP.
+
+pub mod arrow_out;
+mod executor;
+mod expressions;
+mod helpers;
+mod input;
+pub mod json;
+mod output;
+mod program;
+mod runner;
+mod scratch;
+
+pub use executor::{Executor, Fates, OutputBatch};
+pub use expressions::{ExpressionExecutor, ExpressionOutput};
+pub use helpers::RowError;
+pub use input::{Envelope, InputBatch};
+pub use program::{MissingImports, Program};

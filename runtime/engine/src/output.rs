@@ -1,0 +1,207 @@
+//! What kernels write: one buffer per output, dense in applied rows, handed to Arrow without a copy.
+//!
+//! A kernel writes a validity and a bool as one byte, because that is one store; they are packed to bits here, eight at a time. Text longer than a
+//! view's 12 inline bytes is copied once into a buffer that all text outputs of the batch share, so that a batch that is kept does not keep the
+//! messages it came from.
+//!
+//! This file must not know messages.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BinaryViewArray, BooleanArray, StringViewArray};
+use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer, ScalarBuffer};
+use chalk_artifact::abi::{OutputView, Slot};
+use chalk_catalog::ColumnBuilder;
+use chalk_types::{Kind, Type};
+
+use crate::arrow_out::{fixed_array, fixed_width, to_array};
+
+/// A text buffer is closed at this size, because a view's offset has 31 bits.
+const TEXT_BUFFER_BYTES: usize = 1 << 30;
+
+/// One output of a kernel.
+pub(crate) struct OutputColumn {
+    ty: Type,
+    data: Data,
+    validity: Vec<u8>,
+}
+
+enum Data {
+    /// Bytes per value and the values.
+    Fixed(usize, MutableBuffer),
+    /// One byte per row.
+    Bool(Vec<u8>),
+    /// Views; `true` for text.
+    View(Vec<u128>, bool),
+    /// Lists, maps, vectors, messages: appended by `rt.emit`.
+    Nested(ColumnBuilder),
+}
+
+impl OutputColumn {
+    pub(crate) fn new(ty: &Type) -> OutputColumn {
+        let data = match &ty.kind {
+            Kind::Bool => Data::Bool(Vec::new()),
+            Kind::String => Data::View(Vec::new(), true),
+            Kind::Bytes => Data::View(Vec::new(), false),
+            kind => match fixed_width(kind) {
+                Some(width) => Data::Fixed(width, MutableBuffer::new(0)),
+                None => Data::Nested(ColumnBuilder::new(ty)),
+            },
+        };
+        OutputColumn { ty: ty.clone(), data, validity: Vec::new() }
+    }
+
+    /// Makes room for `rows` rows and says where they go; valid until the next call.
+    pub(crate) fn prepare(&mut self, rows: usize) -> OutputView {
+        let data = match &mut self.data {
+            Data::Fixed(width, buffer) => {
+                buffer.resize(rows * *width, 0);
+                buffer.as_mut_ptr()
+            }
+            Data::Bool(bytes) => {
+                bytes.resize(rows, 0);
+                bytes.as_mut_ptr()
+            }
+            Data::View(views, _) => {
+                views.resize(rows, 0);
+                views.as_mut_ptr().cast()
+            }
+            Data::Nested(column) => {
+                column.clear();
+                std::ptr::null_mut()
+            }
+        };
+        let validity = if self.ty.nullable && !matches!(self.data, Data::Nested(_)) {
+            self.validity.resize(rows, 0);
+            self.validity.as_mut_ptr()
+        } else {
+            std::ptr::null_mut()
+        };
+        OutputView { data, validity }
+    }
+
+    /// Writes row `row` of a nested output, dropping what a failed row left from there on.
+    ///
+    /// # Safety
+    /// The slot holds a value of the output's type, alive.
+    pub(crate) unsafe fn emit(&mut self, row: usize, slot: &Slot) {
+        let Data::Nested(column) = &mut self.data else { unreachable!("only nested outputs are emitted") };
+        column.truncate(row);
+        // SAFETY: the caller's promise.
+        unsafe { column.push_slot(slot) };
+    }
+
+    /// The first `rows` rows as an Arrow array; `texts` are the buffers that long views point into.
+    pub(crate) fn finish(&mut self, rows: usize, texts: &Arc<[Buffer]>) -> ArrayRef {
+        let nulls = (!self.validity.is_empty() && self.ty.nullable)
+            .then(|| NullBuffer::new(pack_bits(&self.validity[..rows])))
+            .filter(|nulls| nulls.null_count() != 0);
+        match &mut self.data {
+            Data::Fixed(width, buffer) => {
+                let mut values = std::mem::replace(buffer, MutableBuffer::new(0));
+                values.truncate(rows * *width);
+                fixed_array(&self.ty.kind, rows, values.into(), nulls)
+            }
+            Data::Bool(bytes) => Arc::new(BooleanArray::new(pack_bits(&bytes[..rows]), nulls)),
+            Data::View(views, is_text) => {
+                let mut views = std::mem::take(views);
+                views.truncate(rows);
+                if let Some(nulls) = &nulls {
+                    // What a kernel left in a null row is no view.
+                    for (row, view) in views.iter_mut().enumerate() {
+                        if nulls.is_null(row) {
+                            *view = 0;
+                        }
+                    }
+                }
+                let views = ScalarBuffer::from(views);
+                // SAFETY: every view was written by a kernel: inline, or by `TextBuffers::view` over a buffer of `texts`; text that
+                // kernels handle is UTF-8 from the decoder or from library functions.
+                unsafe {
+                    if *is_text {
+                        Arc::new(StringViewArray::new_unchecked(views, Arc::clone(texts), nulls))
+                    } else {
+                        Arc::new(BinaryViewArray::new_unchecked(views, Arc::clone(texts), nulls))
+                    }
+                }
+            }
+            Data::Nested(column) => {
+                column.truncate(rows);
+                let views = column.views();
+                // SAFETY: the column was made with this type and has `rows` rows.
+                unsafe { to_array(views.root(), &self.ty, 0..rows) }
+            }
+        }
+    }
+}
+
+/// Packs bytes that are 0 or 1 into bits.
+fn pack_bits(bytes: &[u8]) -> BooleanBuffer {
+    let mut bits = Vec::with_capacity(bytes.len().div_ceil(8));
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for chunk in chunks {
+        // Each byte's low bit moves to its place in the top byte of the product.
+        bits.push((u64::from_le_bytes(*chunk).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8);
+    }
+    if !rest.is_empty() {
+        bits.push(rest.iter().enumerate().fold(0, |byte, (position, bit)| byte | bit << position));
+    }
+    BooleanBuffer::new(bits.into(), 0, bytes.len())
+}
+
+/// The text of one batch's outputs that does not fit into views.
+#[derive(Default)]
+pub(crate) struct TextBuffers {
+    closed: Vec<Vec<u8>>,
+    open: Vec<u8>,
+    /// Bytes of the last batch: what the next one reserves.
+    last_size_bytes: usize,
+}
+
+impl TextBuffers {
+    /// Copies a text and gives its 16-byte view.
+    pub(crate) fn view(&mut self, text: &[u8]) -> u128 {
+        if self.open.len() + text.len() > TEXT_BUFFER_BYTES {
+            self.closed.push(std::mem::take(&mut self.open));
+        }
+        if self.open.capacity() == 0 {
+            self.open.reserve(self.last_size_bytes);
+        }
+        let mut view = [0u8; 16];
+        view[..4].copy_from_slice(&(text.len() as u32).to_le_bytes());
+        if text.len() <= 12 {
+            view[4..4 + text.len()].copy_from_slice(text);
+        } else {
+            view[4..8].copy_from_slice(&text[..4]);
+            view[8..12].copy_from_slice(&(self.closed.len() as u32).to_le_bytes());
+            view[12..].copy_from_slice(&(self.open.len() as u32).to_le_bytes());
+            self.open.extend_from_slice(text);
+        }
+        u128::from_le_bytes(view)
+    }
+
+    /// The buffers as Arrow's; a new batch begins.
+    pub(crate) fn finish(&mut self) -> Arc<[Buffer]> {
+        if self.open.is_empty() && self.closed.is_empty() {
+            return Arc::new([]);
+        }
+        self.last_size_bytes = self.open.len();
+        self.closed.push(std::mem::take(&mut self.open));
+        self.closed.drain(..).map(Buffer::from_vec).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_packed_in_order() {
+        let bytes: Vec<u8> = (0..29).map(|row| u8::from(row % 3 == 0)).collect();
+        let bits = pack_bits(&bytes);
+        assert_eq!(bits.len(), 29);
+        for row in 0..29 {
+            assert_eq!(bits.value(row), row % 3 == 0, "row {row}");
+        }
+    }
+}
