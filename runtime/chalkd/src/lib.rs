@@ -5,4 +5,6 @@
 //!
 //! This crate must never know `.chalk` sources or the compiler.
 
+pub mod config;
 pub mod state;
+mod suggest;
