@@ -94,6 +94,24 @@ impl Arena {
         unsafe { std::str::from_utf8_unchecked(bytes) }
     }
 
+    /// A copy in which ASCII letters are lower case.
+    pub fn ascii_lower(&self, text: &str) -> &str {
+        let target = self.alloc(text.len());
+        target.copy_from_slice(text.as_bytes());
+        target.make_ascii_lowercase();
+        // SAFETY: changing the case of ASCII letters keeps UTF-8.
+        unsafe { std::str::from_utf8_unchecked(target) }
+    }
+
+    /// A copy in which ASCII letters are upper case.
+    pub fn ascii_upper(&self, text: &str) -> &str {
+        let target = self.alloc(text.len());
+        target.copy_from_slice(text.as_bytes());
+        target.make_ascii_uppercase();
+        // SAFETY: changing the case of ASCII letters keeps UTF-8.
+        unsafe { std::str::from_utf8_unchecked(target) }
+    }
+
     /// A text to be written piece by piece.
     pub fn text(&self) -> ArenaText<'_> {
         ArenaText { arena: self, bytes: &mut [], len: 0 }

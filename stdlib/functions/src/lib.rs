@@ -5,14 +5,20 @@
 //!
 //! This crate must never know who calls it.
 
+mod calendar;
 mod math;
+mod nulls;
+mod positions;
+mod regexp;
+mod similarity;
 mod text;
 
 use std::sync::LazyLock;
 
 use chalk_catalog::Catalog;
 
-static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::new(&[text::defs(), math::defs()]));
+static CATALOG: LazyLock<Catalog> =
+    LazyLock::new(|| Catalog::new(&[text::defs(), similarity::defs(), regexp::defs(), math::defs(), nulls::defs()]));
 
 /// The whole library.
 pub fn catalog() -> &'static Catalog {

@@ -1,9 +1,69 @@
-//! Mathematical functions.
+//! Mathematical functions: numbers to numbers.
+//!
+//! Floats follow IEEE 754: a result that is not a number is NaN, not a failure. Integers are exact or fail the message.
 //!
 //! This file must not know slots.
 
-use chalk_catalog::context::FunctionError;
+use chalk_catalog::context::{CallContext, FunctionError};
 use chalk_macros::functions;
+use chalk_types::Value;
+
+const OVERFLOW: &str = "integer overflow";
+const DIVISION_BY_ZERO: &str = "division by zero";
+
+/// Rounds to decimal places by `rule`, which rounds to an integral value.
+fn round_to(x: f64, digits: i64, rule: fn(f64) -> f64) -> f64 {
+    if digits == 0 {
+        return rule(x);
+    }
+    let factor = 10f64.powi(digits.unsigned_abs().min(400) as i32);
+    let rounded = if digits > 0 { rule(x * factor) / factor } else { rule(x / factor) * factor };
+    // Where the factor leaves the range of floats there is nothing to round, or nothing left.
+    match (rounded.is_finite() || !x.is_finite(), digits > 0) {
+        (true, _) => rounded,
+        (false, true) => x,
+        (false, false) => 0.0_f64.copysign(x),
+    }
+}
+
+/// Rounds an int to tens, hundreds and so on; `ties` decides between two equally near multiples (true: away from zero).
+fn round_int(x: i64, digits: i64, ties: fn(quotient: i128) -> bool) -> Result<i64, FunctionError> {
+    if digits >= 0 {
+        return Ok(x);
+    }
+    let Some(factor) = 10i128.checked_pow(digits.unsigned_abs().min(30) as u32) else { return Ok(0) };
+    let (quotient, rest) = (i128::from(x) / factor, i128::from(x) % factor);
+    let away = match (rest.abs() * 2).cmp(&factor) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Equal => ties(quotient),
+        std::cmp::Ordering::Greater => true,
+    };
+    let rounded = (quotient + if away { i128::from(x.signum()) } else { 0 }) * factor;
+    i64::try_from(rounded).map_err(|_| OVERFLOW.into())
+}
+
+const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+fn checked_base(base: i64) -> Result<u32, FunctionError> {
+    if (2..=36).contains(&base) {
+        Ok(base as u32)
+    } else {
+        Err(format!("the base {base} is not between 2 and 36").into())
+    }
+}
+
+fn check_base(args: &[Option<Value>]) -> Result<(), (usize, String)> {
+    match &args[1] {
+        Some(Value::Int(base)) if !(2..=36).contains(base) => {
+            Err((1, format!("the base {base} is not between 2 and 36")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn shift_count(n: i64) -> Result<u32, FunctionError> {
+    if n < 0 { Err(format!("cannot shift by {n} bits").into()) } else { Ok(n.min(64) as u32) }
+}
 
 #[functions(family = "math")]
 mod defs {
@@ -16,7 +76,7 @@ mod defs {
     /// ```
     #[function(signature = "abs(x: int) -> int", lower = IrOp::IntAbs)]
     fn abs_int(x: i64) -> Result<i64, FunctionError> {
-        x.checked_abs().ok_or_else(|| "integer overflow".into())
+        x.checked_abs().ok_or_else(|| OVERFLOW.into())
     }
 
     /// The absolute value.
@@ -29,6 +89,455 @@ mod defs {
         x.abs()
     }
 
+    /// The least integral value that is not below `x`.
+    ///
+    /// ```chalk
+    /// ceil(1.2) == 2.0
+    /// ceil(-1.2) == -1.0
+    /// ```
+    #[function(signature = "ceil(x: float) -> float", lower = IrOp::FloatCeil)]
+    fn ceil(x: f64) -> f64 {
+        x.ceil()
+    }
+
+    /// The int itself.
+    ///
+    /// ```chalk
+    /// ceil(3) == 3
+    /// ```
+    #[function(signature = "ceil(x: int) -> int")]
+    const CEIL_INT: &str = "x";
+
+    /// The greatest integral value that is not above `x`.
+    ///
+    /// ```chalk
+    /// floor(1.8) == 1.0
+    /// floor(-1.2) == -2.0
+    /// ```
+    #[function(signature = "floor(x: float) -> float", lower = IrOp::FloatFloor)]
+    fn floor(x: f64) -> f64 {
+        x.floor()
+    }
+
+    /// The int itself.
+    ///
+    /// ```chalk
+    /// floor(3) == 3
+    /// ```
+    #[function(signature = "floor(x: int) -> int")]
+    const FLOOR_INT: &str = "x";
+
+    /// The integral part: `x` without what follows the point.
+    ///
+    /// ```chalk
+    /// trunc(1.8) == 1.0
+    /// trunc(-1.8) == -1.0
+    /// ```
+    #[function(signature = "trunc(x: float) -> float", lower = IrOp::FloatTrunc)]
+    fn trunc(x: f64) -> f64 {
+        x.trunc()
+    }
+
+    /// The int itself.
+    ///
+    /// ```chalk
+    /// trunc(3) == 3
+    /// ```
+    #[function(signature = "trunc(x: int) -> int")]
+    const TRUNC_INT: &str = "x";
+
+    /// `x` to so many decimal places, halves away from zero. Negative digits round to tens, hundreds and so on. The
+    /// nearest float counts, so `round(1.005, 2)` is 1.0: 1.005 itself lies a little below.
+    ///
+    /// ```chalk
+    /// round(2.5) == 3.0
+    /// round(-2.5) == -3.0
+    /// round(3.14159, 2) == 3.14
+    /// round(1.005, 2) == 1.0
+    /// ```
+    #[function(signature = "round(x: float, digits: int = 0) -> float")]
+    fn round(x: f64, digits: i64) -> f64 {
+        round_to(x, digits, f64::round)
+    }
+
+    /// An int rounded to tens, hundreds and so on by negative digits, halves away from zero; a result past 64 bits
+    /// fails the message.
+    ///
+    /// Deviation: the reference gives a 32-bit float.
+    ///
+    /// ```chalk
+    /// round(7) == 7
+    /// round(1250, -2) == 1300
+    /// ```
+    #[function(signature = "round(x: int, digits: int = 0) -> int")]
+    fn round_integer(x: i64, digits: i64) -> Result<i64, FunctionError> {
+        round_int(x, digits, |_| true)
+    }
+
+    /// `x` to so many decimal places, halves to the even neighbour.
+    ///
+    /// ```chalk
+    /// bankers_round(2.5) == 2.0
+    /// bankers_round(3.5) == 4.0
+    /// ```
+    #[function(signature = "bankers_round(x: float, digits: int = 0) -> float")]
+    fn bankers_round(x: f64, digits: i64) -> f64 {
+        round_to(x, digits, f64::round_ties_even)
+    }
+
+    /// An int rounded to tens, hundreds and so on by negative digits, halves to the even neighbour.
+    ///
+    /// ```chalk
+    /// bankers_round(1250, -2) == 1200
+    /// ```
+    #[function(signature = "bankers_round(x: int, digits: int = 0) -> int")]
+    fn bankers_round_integer(x: i64, digits: i64) -> Result<i64, FunctionError> {
+        round_int(x, digits, |quotient| quotient % 2 != 0)
+    }
+
+    /// -1, 0 or 1.
+    ///
+    /// ```chalk
+    /// sign(-7) == -1
+    /// ```
+    #[function(signature = "sign(x: int) -> int")]
+    fn sign_int(x: i64) -> i64 {
+        x.signum()
+    }
+
+    /// -1.0, 0.0 or 1.0; NaN of NaN.
+    ///
+    /// ```chalk
+    /// sign(-0.5) == -1.0
+    /// sign(0.0) == 0.0
+    /// ```
+    #[function(signature = "sign(x: float) -> float")]
+    fn sign_float(x: f64) -> f64 {
+        if x == 0.0 || x.is_nan() { x } else { 1f64.copysign(x) }
+    }
+
+    /// The square root; NaN below 0.
+    ///
+    /// ```chalk
+    /// sqrt(9.0) == 3.0
+    /// is_nan(sqrt(-1.0))
+    /// ```
+    #[function(signature = "sqrt(x: float) -> float", lower = IrOp::FloatSqrt)]
+    fn sqrt(x: f64) -> f64 {
+        x.sqrt()
+    }
+
+    /// The cube root.
+    ///
+    /// ```chalk
+    /// cbrt(27.0) == 3.0
+    /// ```
+    #[function(signature = "cbrt(x: float) -> float")]
+    fn cbrt(x: f64) -> f64 {
+        x.cbrt()
+    }
+
+    /// e to the power of `x`.
+    ///
+    /// ```chalk
+    /// exp(0.0) == 1.0
+    /// ```
+    #[function(signature = "exp(x: float) -> float")]
+    fn exp(x: f64) -> f64 {
+        x.exp()
+    }
+
+    /// The natural logarithm; -infinity of 0, NaN below.
+    ///
+    /// ```chalk
+    /// ln(1.0) == 0.0
+    /// ```
+    #[function(signature = "ln(x: float) -> float")]
+    fn ln(x: f64) -> f64 {
+        x.ln()
+    }
+
+    /// The logarithm to base 2.
+    ///
+    /// ```chalk
+    /// log2(8.0) == 3.0
+    /// ```
+    #[function(signature = "log2(x: float) -> float")]
+    fn log2(x: f64) -> f64 {
+        x.log2()
+    }
+
+    /// The logarithm to base 10.
+    ///
+    /// ```chalk
+    /// log10(1000.0) == 3.0
+    /// ```
+    #[function(signature = "log10(x: float) -> float")]
+    fn log10(x: f64) -> f64 {
+        x.log10()
+    }
+
+    /// `1 / (1 + exp(-x))`.
+    ///
+    /// ```chalk
+    /// sigmoid(0.0) == 0.5
+    /// ```
+    #[function(signature = "sigmoid(x: float) -> float")]
+    fn sigmoid(x: f64) -> f64 {
+        1.0 / (1.0 + (-x).exp())
+    }
+
+    /// `x` to the power of `y`, always a float; as `x ** y`.
+    ///
+    /// ```chalk
+    /// pow(2.0, 10.0) == 1024.0
+    /// ```
+    #[function(signature = "pow(x: float, y: float) -> float")]
+    fn pow(x: f64, y: f64) -> f64 {
+        x.powf(y)
+    }
+
+    /// The remainder with the sign of `x`; as `x % y`. By 0 it fails the message.
+    ///
+    /// ```chalk
+    /// mod(7, 3) == 1
+    /// mod(-7, 3) == -1
+    /// ```
+    #[function(signature = "mod(x: int, y: int) -> int")]
+    fn mod_int(x: i64, y: i64) -> Result<i64, FunctionError> {
+        if y == 0 { Err(DIVISION_BY_ZERO.into()) } else { Ok(x.wrapping_rem(y)) }
+    }
+
+    /// The remainder with the sign of `x`; NaN by 0.
+    ///
+    /// ```chalk
+    /// mod(7.5, 2.0) == 1.5
+    /// ```
+    #[function(signature = "mod(x: float, y: float) -> float")]
+    fn mod_float(x: f64, y: f64) -> f64 {
+        x % y
+    }
+
+    /// The greatest int that is not above `x / y`. By 0, and past 64 bits, it fails the message.
+    ///
+    /// ```chalk
+    /// floor_div(7, 2) == 3
+    /// floor_div(-7, 2) == -4
+    /// ```
+    #[function(signature = "floor_div(x: int, y: int) -> int")]
+    fn floor_div(x: i64, y: i64) -> Result<i64, FunctionError> {
+        if y == 0 {
+            return Err(DIVISION_BY_ZERO.into());
+        }
+        let quotient = x.checked_div(y).ok_or(OVERFLOW)?;
+        Ok(if x % y != 0 && (x < 0) != (y < 0) { quotient - 1 } else { quotient })
+    }
+
+    /// The greatest integral value that is not above `x / y`.
+    ///
+    /// ```chalk
+    /// floor_div(-7.5, 2.0) == -4.0
+    /// ```
+    #[function(signature = "floor_div(x: float, y: float) -> float")]
+    fn floor_div_float(x: f64, y: f64) -> f64 {
+        (x / y).floor()
+    }
+
+    /// What `floor_div` leaves: the remainder with the sign of `y`. By 0 it fails the message.
+    ///
+    /// ```chalk
+    /// floor_mod(-7, 3) == 2
+    /// floor_mod(7, -3) == -2
+    /// ```
+    #[function(signature = "floor_mod(x: int, y: int) -> int")]
+    fn floor_mod(x: i64, y: i64) -> Result<i64, FunctionError> {
+        if y == 0 {
+            return Err(DIVISION_BY_ZERO.into());
+        }
+        let rest = x.wrapping_rem(y);
+        Ok(if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest })
+    }
+
+    /// What `floor_div` leaves: the remainder with the sign of `y`; NaN by 0.
+    ///
+    /// ```chalk
+    /// floor_mod(-7.5, 2.0) == 0.5
+    /// ```
+    #[function(signature = "floor_mod(x: float, y: float) -> float")]
+    fn floor_mod_float(x: f64, y: f64) -> f64 {
+        let rest = x % y;
+        if rest != 0.0 && (rest < 0.0) != (y < 0.0) { rest + y } else { rest }
+    }
+
+    /// `x / y`, or null where `y` is 0.
+    ///
+    /// ```chalk
+    /// safe_divide(6.0, 4.0) == 1.5
+    /// safe_divide(1.0, 0.0) == none
+    /// ```
+    #[function(signature = "safe_divide(x: float, y: float) -> float?")]
+    fn safe_divide(x: f64, y: f64) -> Option<f64> {
+        if y == 0.0 { None } else { Some(x / y) }
+    }
+
+    /// The sine of an angle in radians.
+    ///
+    /// ```chalk
+    /// sin(0.0) == 0.0
+    /// ```
+    #[function(signature = "sin(x: float) -> float")]
+    fn sin(x: f64) -> f64 {
+        x.sin()
+    }
+
+    /// The cosine of an angle in radians.
+    ///
+    /// ```chalk
+    /// cos(0.0) == 1.0
+    /// ```
+    #[function(signature = "cos(x: float) -> float")]
+    fn cos(x: f64) -> f64 {
+        x.cos()
+    }
+
+    /// The tangent of an angle in radians. (The reference has none.)
+    ///
+    /// ```chalk
+    /// tan(0.0) == 0.0
+    /// ```
+    #[function(signature = "tan(x: float) -> float")]
+    fn tan(x: f64) -> f64 {
+        x.tan()
+    }
+
+    /// The arc sine in radians; NaN outside of -1 to 1.
+    ///
+    /// ```chalk
+    /// asin(0.0) == 0.0
+    /// ```
+    #[function(signature = "asin(x: float) -> float")]
+    fn asin(x: f64) -> f64 {
+        x.asin()
+    }
+
+    /// The arc cosine in radians; NaN outside of -1 to 1.
+    ///
+    /// ```chalk
+    /// acos(1.0) == 0.0
+    /// ```
+    #[function(signature = "acos(x: float) -> float")]
+    fn acos(x: f64) -> f64 {
+        x.acos()
+    }
+
+    /// The arc tangent in radians.
+    ///
+    /// ```chalk
+    /// atan(0.0) == 0.0
+    /// ```
+    #[function(signature = "atan(x: float) -> float")]
+    fn atan(x: f64) -> f64 {
+        x.atan()
+    }
+
+    /// The angle of the point (`x`, `y`) in radians, -π to π.
+    ///
+    /// ```chalk
+    /// atan2(0.0, 1.0) == 0.0
+    /// ```
+    #[function(signature = "atan2(y: float, x: float) -> float")]
+    fn atan2(y: f64, x: f64) -> f64 {
+        y.atan2(x)
+    }
+
+    /// The hyperbolic sine. (The reference has none.)
+    ///
+    /// ```chalk
+    /// sinh(0.0) == 0.0
+    /// ```
+    #[function(signature = "sinh(x: float) -> float")]
+    fn sinh(x: f64) -> f64 {
+        x.sinh()
+    }
+
+    /// The hyperbolic cosine.
+    ///
+    /// ```chalk
+    /// cosh(0.0) == 1.0
+    /// ```
+    #[function(signature = "cosh(x: float) -> float")]
+    fn cosh(x: f64) -> f64 {
+        x.cosh()
+    }
+
+    /// The hyperbolic tangent.
+    ///
+    /// ```chalk
+    /// tanh(0.0) == 0.0
+    /// ```
+    #[function(signature = "tanh(x: float) -> float")]
+    fn tanh(x: f64) -> f64 {
+        x.tanh()
+    }
+
+    /// An angle in radians as degrees.
+    ///
+    /// ```chalk
+    /// degrees(pi()) == 180.0
+    /// ```
+    #[function(signature = "degrees(x: float) -> float")]
+    fn degrees(x: f64) -> f64 {
+        x.to_degrees()
+    }
+
+    /// An angle in degrees as radians.
+    ///
+    /// ```chalk
+    /// radians(180.0) == pi()
+    /// ```
+    #[function(signature = "radians(x: float) -> float")]
+    fn radians(x: f64) -> f64 {
+        x.to_radians()
+    }
+
+    /// π.
+    ///
+    /// ```chalk
+    /// floor(pi() * 100.0) == 314.0
+    /// ```
+    #[function(signature = "pi() -> float")]
+    const PI: &str = "3.141592653589793";
+
+    /// Euler's number.
+    ///
+    /// ```chalk
+    /// ln(e()) == 1.0
+    /// ```
+    #[function(signature = "e() -> float")]
+    const E: &str = "2.718281828459045";
+
+    /// The least of the arguments that are not null; null if all are.
+    ///
+    /// Deviation: the reference gives null where any argument is null, though its documentation says otherwise.
+    ///
+    /// ```chalk
+    /// least(3, 1, 2) == 1
+    /// least(none, 2) == 2
+    /// ```
+    #[function(signature = "least(x: T?...) -> T? where T: ordered", fold)]
+    const LEAST: &str = "if a is none or b < a then b else a";
+
+    /// The greatest of the arguments that are not null; null if all are. NaN is above every number.
+    ///
+    /// Deviation: the reference gives null where any argument is null, though its documentation says otherwise.
+    ///
+    /// ```chalk
+    /// greatest(3, 1, 2) == 3
+    /// greatest(none, 2) == 2
+    /// ```
+    #[function(signature = "greatest(x: T?...) -> T? where T: ordered", fold)]
+    const GREATEST: &str = "if a is none or b > a then b else a";
+
     /// `x`, or the nearer of the two bounds where it lies outside of them.
     ///
     /// ```chalk
@@ -37,4 +546,227 @@ mod defs {
     /// ```
     #[function(signature = "clamp(x: T, lo: T, hi: T) -> T where T: ordered")]
     const CLAMP: &str = "if x < lo then lo else if x > hi then hi else x";
+
+    /// Whether `x` lies between two bounds, both included.
+    ///
+    /// Deviation: the reference has an argument `inclusive`; write the comparison that is meant.
+    ///
+    /// ```chalk
+    /// between(2, 1, 3)
+    /// between(3, 1, 3)
+    /// not between(4, 1, 3)
+    /// ```
+    #[function(signature = "between(x: T, lo: T, hi: T) -> bool where T: ordered")]
+    const BETWEEN: &str = "x >= lo and x <= hi";
+
+    /// The number of the bucket in which `x` lies, of `n` equally wide ones from `first` to `last`: 1 to `n`, 0 below,
+    /// `n + 1` above. `first` may be above `last`: then buckets descend. Equal or infinite bounds, NaN, and `n` below 1 fail the
+    /// message.
+    ///
+    /// ```chalk
+    /// width_bucket(3.5, 0.0, 10.0, 5) == 2
+    /// width_bucket(-1.0, 0.0, 10.0, 5) == 0
+    /// width_bucket(10.0, 0.0, 10.0, 5) == 6
+    /// ```
+    #[function(signature = "width_bucket(x: float, first: float, last: float, n: int) -> int")]
+    fn width_bucket(x: f64, first: f64, last: f64, n: i64) -> Result<i64, FunctionError> {
+        if n < 1 || n == i64::MAX {
+            return Err(format!("{n} is no number of buckets").into());
+        }
+        if x.is_nan() || !first.is_finite() || !last.is_finite() || first == last {
+            return Err("a histogram needs a number and two finite, different bounds".into());
+        }
+        let share = if first < last { (x - first) / (last - first) } else { (first - x) / (first - last) };
+        Ok(if share < 0.0 {
+            0
+        } else if share >= 1.0 {
+            n + 1
+        } else {
+            ((share * n as f64) as i64).min(n - 1) + 1
+        })
+    }
+
+    /// Whether a float is NaN, which is no number. (The reference has no such function.)
+    ///
+    /// ```chalk
+    /// is_nan(0.0 / 0.0)
+    /// ```
+    #[function(signature = "is_nan(x: float) -> bool", lower = IrOp::FloatIsNan)]
+    fn is_nan(x: f64) -> bool {
+        x.is_nan()
+    }
+
+    /// Whether a float is neither NaN nor infinite. (The reference has no such function.)
+    ///
+    /// ```chalk
+    /// is_finite(1.0)
+    /// not is_finite(1.0 / 0.0)
+    /// ```
+    #[function(signature = "is_finite(x: float) -> bool", lower = IrOp::FloatIsFinite)]
+    fn is_finite(x: f64) -> bool {
+        x.is_finite()
+    }
+
+    /// The bits that both have.
+    ///
+    /// ```chalk
+    /// bitwise_and(12, 10) == 8
+    /// ```
+    #[function(signature = "bitwise_and(a: int, b: int) -> int", lower = IrOp::BitAnd)]
+    fn bitwise_and(a: i64, b: i64) -> i64 {
+        a & b
+    }
+
+    /// The bits that either has.
+    ///
+    /// ```chalk
+    /// bitwise_or(12, 10) == 14
+    /// ```
+    #[function(signature = "bitwise_or(a: int, b: int) -> int", lower = IrOp::BitOr)]
+    fn bitwise_or(a: i64, b: i64) -> i64 {
+        a | b
+    }
+
+    /// The bits that one of both has.
+    ///
+    /// ```chalk
+    /// bitwise_xor(12, 10) == 6
+    /// ```
+    #[function(signature = "bitwise_xor(a: int, b: int) -> int", lower = IrOp::BitXor)]
+    fn bitwise_xor(a: i64, b: i64) -> i64 {
+        a ^ b
+    }
+
+    /// Every bit flipped.
+    ///
+    /// ```chalk
+    /// bitwise_not(0) == -1
+    /// ```
+    #[function(signature = "bitwise_not(a: int) -> int", lower = IrOp::BitNot)]
+    fn bitwise_not(a: i64) -> i64 {
+        !a
+    }
+
+    /// The bits moved up by `n`; those that leave the 64 are lost. A negative `n` fails the message.
+    ///
+    /// ```chalk
+    /// bitwise_left_shift(1, 10) == 1024
+    /// ```
+    #[function(signature = "bitwise_left_shift(v: int, n: int) -> int")]
+    fn bitwise_left_shift(v: i64, n: i64) -> Result<i64, FunctionError> {
+        Ok(v.checked_shl(shift_count(n)?).unwrap_or(0))
+    }
+
+    /// The bits moved down by `n`, filled with zeros. A negative `n` fails the message.
+    ///
+    /// ```chalk
+    /// bitwise_right_shift(1024, 10) == 1
+    /// bitwise_right_shift(-1, 60) == 15
+    /// ```
+    #[function(signature = "bitwise_right_shift(v: int, n: int) -> int")]
+    fn bitwise_right_shift(v: i64, n: i64) -> Result<i64, FunctionError> {
+        Ok((v as u64).checked_shr(shift_count(n)?).unwrap_or(0) as i64)
+    }
+
+    /// The bits moved down by `n`, filled with the sign. A negative `n` fails the message.
+    ///
+    /// ```chalk
+    /// bitwise_arithmetic_shift_right(-8, 1) == -4
+    /// ```
+    #[function(signature = "bitwise_arithmetic_shift_right(v: int, n: int) -> int")]
+    fn bitwise_arithmetic_shift_right(v: i64, n: i64) -> Result<i64, FunctionError> {
+        Ok(v >> shift_count(n)?.min(63))
+    }
+
+    /// The digits of an int in a base from 2 to 36, in lower case.
+    ///
+    /// ```chalk
+    /// to_base(255, 16) == "ff"
+    /// to_base(-255, 16) == "-ff"
+    /// ```
+    #[function(signature = "to_base(n: int, base: int) -> string", check = check_base)]
+    fn to_base<'a>(cx: &'a CallContext, n: i64, base: i64) -> Result<&'a str, FunctionError> {
+        let base = u64::from(checked_base(base)?);
+        let mut digits = [0u8; 65];
+        let mut start = digits.len();
+        let mut rest = n.unsigned_abs();
+        loop {
+            start -= 1;
+            digits[start] = DIGITS[(rest % base) as usize];
+            rest /= base;
+            if rest == 0 {
+                break;
+            }
+        }
+        if n < 0 {
+            start -= 1;
+            digits[start] = b'-';
+        }
+        Ok(cx.arena.copy_str(std::str::from_utf8(&digits[start..]).expect("digits are ASCII")))
+    }
+
+    /// The int that digits in a base from 2 to 36 stand for; case does not count, a sign may stand first. What is no such
+    /// number, or past 64 bits, fails the message.
+    ///
+    /// ```chalk
+    /// from_base("ff", 16) == 255
+    /// from_base("-101", 2) == -5
+    /// ```
+    #[function(signature = "from_base(s: string, base: int) -> int", check = check_base)]
+    fn from_base(s: &str, base: i64) -> Result<i64, FunctionError> {
+        i64::from_str_radix(s, checked_base(base)?).map_err(|_| format!("`{s}` is no number in base {base}").into())
+    }
+
+    /// A random float from 0 to below 1. (The reference also calls it `rand`.)
+    ///
+    /// ```chalk
+    /// random() < 1.0
+    /// ```
+    #[function(signature = "random() -> float", impure)]
+    fn random(cx: &CallContext) -> f64 {
+        (cx.random_bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A random int from 0 to below `n`; `n` below 1 fails the message.
+    ///
+    /// ```chalk
+    /// random(10) < 10
+    /// ```
+    #[function(signature = "random(n: int) -> int", impure)]
+    fn random_below(cx: &CallContext, n: i64) -> Result<i64, FunctionError> {
+        if n < 1 {
+            return Err(format!("there is no random number from 0 to below {n}").into());
+        }
+        Ok(((u128::from(cx.random_bits()) * n as u128) >> 64) as i64)
+    }
+
+    /// The distance of two points on the earth along its surface, in kilometres, on a sphere of radius 6371 km. The
+    /// unit of the angles is `"radians"` or `"degrees"`.
+    ///
+    /// ```chalk
+    /// floor(haversine(1.0, 1.0, 0.0, 0.0, "degrees")) == 157.0
+    /// ```
+    #[function(
+        signature = "haversine(lat1: float, lon1: float, lat2: float, lon2: float, unit: string = \"radians\") -> float",
+        check = check_unit
+    )]
+    fn haversine(lat1: f64, lon1: f64, lat2: f64, lon2: f64, unit: &str) -> Result<f64, FunctionError> {
+        let angle = match unit {
+            "radians" => |x: f64| x,
+            "degrees" => f64::to_radians,
+            _ => return Err(format!("unknown unit `{unit}`: radians or degrees").into()),
+        };
+        let (lat1, lon1, lat2, lon2) = (angle(lat1), angle(lon1), angle(lat2), angle(lon2));
+        let a = ((lat2 - lat1) / 2.0).sin().powi(2) + lat1.cos() * lat2.cos() * ((lon2 - lon1) / 2.0).sin().powi(2);
+        Ok(2.0 * 6371.0 * a.sqrt().min(1.0).asin())
+    }
+}
+
+fn check_unit(args: &[Option<Value>]) -> Result<(), (usize, String)> {
+    match &args[4] {
+        Some(Value::String(unit)) if unit != "radians" && unit != "degrees" => {
+            Err((4, format!("unknown unit `{unit}`: radians or degrees")))
+        }
+        _ => Ok(()),
+    }
 }
