@@ -11,6 +11,7 @@ mod options;
 mod registry;
 mod source;
 
-pub use options::{OptionDef, OptionError, OptionType, OptionValue, SourceDef, SourceOptions, parse_duration_us};
-pub use registry::{COMMON_OPTIONS, SOURCES, find, open};
+pub use chalk_artifact::connector::{ConnectorDef, OptionDef, OptionType};
+pub use options::{OptionError, OptionTypeExt, OptionValue, SourceDef, SourceOptions, parse_duration_us};
+pub use registry::{COMMON_OPTIONS, SOURCES, connector_defs, find, open};
 pub use source::{Envelope, MessageSink, Polled, Position, SourceError, SourceReader, StartPositions};

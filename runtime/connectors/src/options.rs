@@ -1,4 +1,4 @@
-//! The options of sources as data: names, types, defaults and their documentation.
+//! The options of sources as data: types, values, defaults.
 //!
 //! The same list checks a `source` declaration in the compiler, a `[sources.NAME]` table in `chalk.toml`, and is printed
 //! into the reference pages, so an option is added by writing one item.
@@ -8,47 +8,26 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chalk_types::{Kind, Value};
+use chalk_artifact::connector::{ConnectorDef, OptionType};
+use chalk_types::Value;
 
-/// A kind of source: what stands after `=` in `source orders = kafka(…)`.
+/// A kind of source: what the compiler knows of it, and the defaults that the runtime puts in.
 #[derive(Debug)]
 pub struct SourceDef {
-    /// The name in the language.
-    pub name: &'static str,
-    /// What it is, as a paragraph.
-    pub doc: &'static str,
-    /// Its options, besides `COMMON_OPTIONS`.
-    pub options: &'static [OptionDef],
+    /// Name, doc and options. `required` says what a declaration must give; what it may leave to `chalk.toml` is asked for
+    /// when the source is opened.
+    pub connector: ConnectorDef,
+    /// Options without which it cannot be opened, wherever they are given.
+    pub needed: &'static [&'static str],
+    /// The value of options that are not given, as written in the language. An option that is not here has none.
+    pub defaults: &'static [(&'static str, &'static str)],
 }
 
-/// One option of a source.
-#[derive(Debug)]
-pub struct OptionDef {
-    /// Its name, in the language and in `chalk.toml`.
-    pub name: &'static str,
-    /// What it may be.
-    pub ty: OptionType,
-    /// Whether a source cannot be opened without it. It may come from the declaration or from `chalk.toml`.
-    pub required: bool,
-    /// The value where none is given, as written in the language; empty where that means "not set".
-    pub default: &'static str,
-    /// What it does, as a sentence.
-    pub doc: &'static str,
-}
-
-/// What an option may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OptionType {
-    /// Text.
-    String,
-    /// A whole number.
-    Int,
-    /// `true` or `false`.
-    Bool,
-    /// A duration, `30m`.
-    Duration,
-    /// One of these words, as text.
-    OneOf(&'static [&'static str]),
+impl SourceDef {
+    /// The default of an option.
+    pub fn default_of(&self, option: &str) -> Option<&'static str> {
+        self.defaults.iter().find(|(name, _)| *name == option).map(|(_, default)| *default)
+    }
 }
 
 /// An option's value.
@@ -73,49 +52,43 @@ impl fmt::Display for OptionError {
 
 impl std::error::Error for OptionError {}
 
-impl fmt::Display for OptionType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OptionType::String => f.write_str("string"),
-            OptionType::Int => f.write_str("int"),
-            OptionType::Bool => f.write_str("bool"),
-            OptionType::Duration => f.write_str("duration"),
-            OptionType::OneOf(words) => {
-                let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-                f.write_str(&words.join(" or "))
-            }
-        }
-    }
-}
-
-impl OptionType {
-    /// The kind of expression that gives such a value in the language.
-    pub fn kind(self) -> Kind {
-        match self {
-            OptionType::String | OptionType::OneOf(_) => Kind::String,
-            OptionType::Int => Kind::INT,
-            OptionType::Bool => Kind::Bool,
-            OptionType::Duration => Kind::Duration,
-        }
-    }
+/// Values of an option's type.
+pub trait OptionTypeExt: Sized {
+    /// The type as errors and pages name it.
+    fn name(self) -> String;
 
     /// The option's value from a constant of the language.
-    pub fn from_constant(self, value: &Value) -> Result<OptionValue, OptionError> {
+    fn value_of_constant(self, value: &Value) -> Result<OptionValue, OptionError>;
+
+    /// The option's value from text: an environment variable, or a string in `chalk.toml`.
+    fn value_of_text(self, text: &str) -> Result<OptionValue, OptionError>;
+}
+
+impl OptionTypeExt for OptionType {
+    fn name(self) -> String {
+        match self {
+            OptionType::String => "string".to_owned(),
+            OptionType::Int => "int".to_owned(),
+            OptionType::Bool => "bool".to_owned(),
+            OptionType::Duration => "duration".to_owned(),
+            OptionType::OneOf(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or "),
+        }
+    }
+
+    fn value_of_constant(self, value: &Value) -> Result<OptionValue, OptionError> {
         match (self, value) {
-            (OptionType::String | OptionType::OneOf(_), Value::String(text)) => self.from_text(text),
+            (OptionType::String | OptionType::OneOf(_), Value::String(text)) => self.value_of_text(text),
             (OptionType::Int, Value::Int(number)) => i64::try_from(*number)
                 .map(OptionValue::Int)
                 .map_err(|_| OptionError(format!("{number} does not fit in 64 bits"))),
             (OptionType::Bool, Value::Bool(value)) => Ok(OptionValue::Bool(*value)),
             (OptionType::Duration, Value::Duration(duration_us)) => Ok(OptionValue::DurationUs(*duration_us)),
-            _ => Err(OptionError(format!("expected {self}"))),
+            _ => Err(OptionError(format!("expected {}", self.name()))),
         }
     }
 
-    /// The option's value from text: an environment variable, or a string in `chalk.toml`.
-    #[allow(clippy::wrong_self_convention)]
-    pub fn from_text(self, text: &str) -> Result<OptionValue, OptionError> {
-        let expected = || OptionError(format!("expected {self}, found {text:?}"));
+    fn value_of_text(self, text: &str) -> Result<OptionValue, OptionError> {
+        let expected = || OptionError(format!("expected {}, found {text:?}", self.name()));
         match self {
             OptionType::String => Ok(OptionValue::String(text.to_owned())),
             OptionType::Int => text.replace('_', "").parse().map(OptionValue::Int).map_err(|_| expected()),
@@ -212,12 +185,12 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_type_says_what_is_expected() {
         let ty = OptionType::OneOf(&["earliest", "latest"]);
-        assert_eq!(ty.from_text("latest"), Ok(OptionValue::String("latest".into())));
+        assert_eq!(ty.value_of_text("latest"), Ok(OptionValue::String("latest".into())));
         assert_eq!(
-            ty.from_constant(&Value::String("newest".into())).unwrap_err().to_string(),
+            ty.value_of_constant(&Value::String("newest".into())).unwrap_err().to_string(),
             "expected \"earliest\" or \"latest\", found \"newest\""
         );
-        assert_eq!(OptionType::Int.from_constant(&Value::Bool(true)).unwrap_err().to_string(), "expected int");
-        assert_eq!(OptionType::Int.from_text("1_000"), Ok(OptionValue::Int(1000)));
+        assert_eq!(OptionType::Int.value_of_constant(&Value::Bool(true)).unwrap_err().to_string(), "expected int");
+        assert_eq!(OptionType::Int.value_of_text("1_000"), Ok(OptionValue::Int(1000)));
     }
 }

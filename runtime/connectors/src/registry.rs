@@ -2,7 +2,9 @@
 //!
 //! This file must not know what a source does.
 
-use crate::options::{OptionDef, OptionType, SourceDef, SourceOptions};
+use chalk_artifact::connector::{ConnectorDef, OptionDef, OptionType};
+
+use crate::options::{SourceDef, SourceOptions};
 use crate::source::{SourceError, SourceReader, StartPositions};
 use crate::{file, kafka};
 
@@ -14,13 +16,17 @@ pub const COMMON_OPTIONS: &[OptionDef] = &[OptionDef {
     name: "late_arrival_deadline",
     ty: OptionType::Duration,
     required: false,
-    default: "",
     doc: "Messages whose event time is further back than this when they are consumed have the fate `late`. Not set: none is late.",
 }];
 
+/// What the compiler checks `source` declarations against.
+pub fn connector_defs() -> Vec<&'static ConnectorDef> {
+    SOURCES.iter().map(|source| &source.connector).collect()
+}
+
 /// The source of that name.
 pub fn find(name: &str) -> Option<&'static SourceDef> {
-    SOURCES.iter().find(|def| def.name == name).copied()
+    SOURCES.iter().find(|source| source.connector.name == name).copied()
 }
 
 /// Opens a source for that many workers; gives one reader per worker, or fewer where the source cannot be split.
@@ -35,12 +41,12 @@ pub fn open(
     let Some(def) = find(connector) else {
         return Err(SourceError(format!("source `{name}` is of an unknown kind, `{connector}`")));
     };
-    if let Some(missing) = def.options.iter().find(|def| def.required && !options.values.contains_key(def.name)) {
+    if let Some(missing) = def.needed.iter().find(|needed| !options.values.contains_key(**needed)) {
+        let doc = def.connector.options.iter().find(|option| option.name == *missing).map_or("", |option| option.doc);
         return Err(SourceError(format!(
-            "source `{name}` needs `{option}` ({doc}): give it in the declaration, `source {name} = {connector}({option}: …)`, \
+            "source `{name}` needs `{missing}` ({doc}): give it in the declaration, `source {name} = {connector}({missing}: …)`, \
              or in chalk.toml under [sources.{name}]",
-            option = missing.name,
-            doc = missing.doc.trim_end_matches('.'),
+            doc = doc.trim_end_matches('.'),
         )));
     }
     match connector {
@@ -62,13 +68,21 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::options::OptionTypeExt;
 
     #[test]
-    fn every_option_is_documented_and_its_default_is_one_of_its_values() {
-        for def in SOURCES.iter().flat_map(|source| source.options).chain(COMMON_OPTIONS) {
-            assert!(def.doc.ends_with('.'), "{}", def.name);
-            if !def.default.is_empty() {
-                def.ty.from_text(def.default).unwrap_or_else(|error| panic!("{}: {error}", def.name));
+    fn options_are_documented_and_their_defaults_are_values_of_them() {
+        for source in SOURCES {
+            for option in source.connector.options.iter().chain(COMMON_OPTIONS) {
+                assert!(option.doc.ends_with('.'), "{}", option.name);
+                assert!(!option.required || source.needed.contains(&option.name), "{}", option.name);
+            }
+            let option_of = |name: &str| source.connector.options.iter().find(|option| option.name == name).unwrap();
+            for needed in source.needed {
+                option_of(needed);
+            }
+            for (name, default) in source.defaults {
+                option_of(name).ty.value_of_text(default).unwrap_or_else(|error| panic!("{name}: {error}"));
             }
         }
     }

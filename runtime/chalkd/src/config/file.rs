@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use chalk_connectors::OptionType;
+use chalk_connectors::{OptionType, OptionTypeExt as _};
 use toml::de::{DeTable, DeValue};
 
 use super::{Config, ConfigError, Environment, KEYS, Place, Scalar, Setting, SourceTable};
@@ -169,11 +169,11 @@ impl Scalar {
         match (ty, self) {
             (OptionType::Int, Scalar::Int(number)) => Ok(OptionValue::Int(*number)),
             (OptionType::Bool, Scalar::Bool(value)) => Ok(OptionValue::Bool(*value)),
-            (_, Scalar::String(text)) => ty.from_text(text).map_err(|error| error.to_string()),
+            (_, Scalar::String(text)) => ty.value_of_text(text).map_err(|error| error.to_string()),
             (OptionType::Duration, Scalar::Int(number)) => {
                 Err(format!("expected a duration with its unit, as text: \"{number}ms\" or \"{number}s\""))
             }
-            (_, other) => Err(format!("expected {ty}, found {}", other.to_text())),
+            (_, other) => Err(format!("expected {}, found {}", ty.name(), other.to_text())),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use chalk_connectors::{OptionType, OptionValue};
+use chalk_connectors::{OptionType, OptionTypeExt as _, OptionValue};
 
 use super::{Config, Fsync};
 
@@ -246,7 +246,7 @@ impl Default for Config {
             sources: Default::default(),
         };
         for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
-            let value = key.ty.from_text(key.default).unwrap_or_else(|error| panic!("{}: {error}", key.path));
+            let value = key.ty.value_of_text(key.default).unwrap_or_else(|error| panic!("{}: {error}", key.path));
             (key.set)(&mut config, value).unwrap_or_else(|error| panic!("{}: {error}", key.path));
         }
         config

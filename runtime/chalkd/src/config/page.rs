@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use chalk_connectors::{COMMON_OPTIONS, OptionDef, OptionType, SOURCES};
+use chalk_connectors::{COMMON_OPTIONS, OptionDef, OptionType, OptionTypeExt as _, SOURCES};
 
 use super::KEYS;
 
@@ -37,10 +37,14 @@ pub fn page() -> String {
          sasl_username = \"chalk\"\nsasl_password = \"${KAFKA_PASSWORD}\"\n\n[sources.orders.kafka]       # any option of librdkafka, by its own name\n\
          fetch.min.bytes = 1024\n```\n\n### Every source\n\n",
     );
-    options(&mut page, COMMON_OPTIONS);
+    options(&mut page, COMMON_OPTIONS, &|_| String::new());
     for source in SOURCES {
-        let _ = write!(page, "\n### {}\n\n{}\n\n", source.name, source.doc);
-        options(&mut page, source.options);
+        let _ = write!(page, "\n### {}\n\n{}\n\n", source.connector.name, source.connector.doc);
+        options(&mut page, source.connector.options, &|option| match source.default_of(option.name) {
+            Some(default) => default_text(option.ty, default),
+            None if source.needed.contains(&option.name) => "needed".to_owned(),
+            None => String::new(),
+        });
     }
     page.push_str(
         "\nThe runtime itself sets `enable.auto.commit`, `enable.auto.offset.store` and `enable.partition.eof` of librdkafka to `false`.\n",
@@ -48,10 +52,10 @@ pub fn page() -> String {
     page
 }
 
-fn options(page: &mut String, options: &[OptionDef]) {
+fn options(page: &mut String, options: &[OptionDef], default_of: &dyn Fn(&OptionDef) -> String) {
     page.push_str("| option | value | default | |\n|---|---|---|---|\n");
     for option in options {
-        let default = if option.required { "required".to_owned() } else { default_text(option.ty, option.default) };
+        let default = default_of(option);
         let _ = writeln!(page, "| `{}` | {} | {default} | {} |", option.name, type_text(option.ty), option.doc);
     }
 }
@@ -59,7 +63,7 @@ fn options(page: &mut String, options: &[OptionDef]) {
 fn type_text(ty: OptionType) -> String {
     match ty {
         OptionType::OneOf(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
-        ty => ty.to_string(),
+        ty => ty.name(),
     }
 }
 

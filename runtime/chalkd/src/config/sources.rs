@@ -3,13 +3,15 @@
 //! This file must not know what an option does.
 
 use chalk_artifact::manifest::{Manifest, OptionValue as Declared, Source};
-use chalk_connectors::{COMMON_OPTIONS, OptionDef, OptionValue, SOURCES, SourceDef, SourceOptions, find};
+use chalk_connectors::{
+    COMMON_OPTIONS, OptionDef, OptionTypeExt as _, OptionValue, SOURCES, SourceDef, SourceOptions, find,
+};
 
 use super::{Config, ConfigError, Environment, Place, SourceTable};
 use crate::suggest::did_you_mean;
 
 fn options_of(def: &SourceDef) -> impl Iterator<Item = &'static OptionDef> + use<> {
-    def.options.iter().chain(COMMON_OPTIONS)
+    def.connector.options.iter().chain(COMMON_OPTIONS)
 }
 
 /// Checks the tables of all sources: against the program where there is one, else against what any source may have.
@@ -43,7 +45,7 @@ pub fn check_sources(config: &Config, manifest: Option<&Manifest>) -> Vec<Config
                 errors.push(ConfigError { place: setting.place.clone(), message });
             }
         }
-        if !table.client.is_empty() && !defs.iter().any(|def| def.name == "kafka") {
+        if !table.client.is_empty() && !defs.iter().any(|def| def.connector.name == "kafka") {
             let message = format!("source `{name}` is not a kafka source, so it has no table `kafka`");
             errors.push(ConfigError { place: table.place.clone(), message });
         }
@@ -73,9 +75,9 @@ pub fn source_options(
             continue;
         }
         let value = match value {
-            Declared::Value(value) => option.ty.from_constant(value),
+            Declared::Value(value) => option.ty.value_of_constant(value),
             Declared::Env(variable) => match environment(variable) {
-                Some(text) => option.ty.from_text(&text),
+                Some(text) => option.ty.value_of_text(&text),
                 None => {
                     return Err(error(format!(
                         "`{name}` is env(\"{variable}\"), and the environment variable `{variable}` is not set; \

@@ -38,6 +38,8 @@ enum Filled {
 
 /// A file's reader.
 pub struct FileReader {
+    /// The source's name, which is what its envelopes carry: a path differs from machine to machine.
+    name: String,
     path: String,
     input: Input,
     skip_blank: bool,
@@ -62,13 +64,13 @@ pub fn open(
     start: &StartPositions,
 ) -> Result<Vec<Box<dyn SourceReader>>, SourceError> {
     let reader =
-        FileReader::open(options, start(0)).map_err(|error| SourceError(format!("source `{name}`: {error}")))?;
+        FileReader::open(name, options, start(0)).map_err(|error| SourceError(format!("source `{name}`: {error}")))?;
     Ok(vec![Box::new(reader)])
 }
 
 impl FileReader {
     /// Opens the file that the options name.
-    pub fn open(options: &SourceOptions, start: Option<Position>) -> Result<FileReader, SourceError> {
+    pub fn open(name: &str, options: &SourceOptions, start: Option<Position>) -> Result<FileReader, SourceError> {
         let path = options.string("path").unwrap_or_default().to_owned();
         let follow = options.bool("follow").unwrap_or(false);
         let max_line_bytes = options.int("max_line_bytes").unwrap_or(16 << 20);
@@ -106,6 +108,7 @@ impl FileReader {
             }
         };
         Ok(FileReader {
+            name: name.to_owned(),
             path,
             input,
             skip_blank: options.string("format") != Some("lines"),
@@ -184,7 +187,7 @@ impl FileReader {
         let after = Position { offset: self.next.offset + 1, byte_offset: self.next.byte_offset + taken as u64 };
         let is_message = !(self.skip_blank && problem.is_none() && line.iter().all(u8::is_ascii_whitespace));
         if is_message {
-            sink.message(line, &envelope(&self.path, self.next.offset), after, problem);
+            sink.message(line, &envelope(&self.name, self.next.offset), after, problem);
         }
         self.next = after;
         self.consume(taken);
@@ -209,7 +212,7 @@ impl FileReader {
             return false;
         }
         let after = Position { offset: self.next.offset + 1, byte_offset: self.next.byte_offset + passed as u64 };
-        sink.message(&head, &envelope(&self.path, self.next.offset), after, Some(&self.too_long()));
+        sink.message(&head, &envelope(&self.name, self.next.offset), after, Some(&self.too_long()));
         self.next = after;
         true
     }
@@ -275,8 +278,8 @@ impl SourceReader for FileReader {
     fn committed(&mut self, _positions: &[(i32, Position)]) {}
 }
 
-fn envelope(path: &str, line: i64) -> Envelope<'_> {
-    Envelope { topic: path, partition: 0, offset: line, key: None, timestamp_us: None, headers: &[] }
+fn envelope(name: &str, line: i64) -> Envelope<'_> {
+    Envelope { topic: name, partition: 0, offset: line, key: None, timestamp_us: None, headers: &[] }
 }
 
 /// A pipe cannot be resumed: it starts anew, but its lines are numbered on, so that they count as later ones.
@@ -363,11 +366,11 @@ mod tests {
         std::fs::write(&zst, zstd::encode_all(&text[..], 1).unwrap()).unwrap();
         for path in [plain, gz, zst] {
             for max_messages in [1, 2, 100] {
-                let all = read_all(&mut FileReader::open(&options(&path, &[]), None).unwrap(), max_messages);
+                let all = read_all(&mut FileReader::open("lines", &options(&path, &[]), None).unwrap(), max_messages);
                 assert_eq!(text_of(&all), ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"]);
                 assert_eq!(all.iter().map(|line| line.0).collect::<Vec<_>>(), [0, 2, 4]);
                 for (index, line) in all.iter().enumerate() {
-                    let mut resumed = FileReader::open(&options(&path, &[]), Some(line.2)).unwrap();
+                    let mut resumed = FileReader::open("lines", &options(&path, &[]), Some(line.2)).unwrap();
                     assert_eq!(read_all(&mut resumed, max_messages), all[index + 1..], "{path:?}");
                 }
             }
@@ -380,7 +383,7 @@ mod tests {
         let path = dir.path().join("x");
         std::fs::write(&path, "a\n\nb\n").unwrap();
         let lines = options(&path, &[("format", OptionValue::String("lines".into()))]);
-        assert_eq!(text_of(&read_all(&mut FileReader::open(&lines, None).unwrap(), 10)), ["a", "", "b"]);
+        assert_eq!(text_of(&read_all(&mut FileReader::open("lines", &lines, None).unwrap(), 10)), ["a", "", "b"]);
     }
 
     #[test]
@@ -391,13 +394,13 @@ mod tests {
         for long in [&long[..], &long[..20]] {
             std::fs::write(&path, format!("first\n{long}\nlast\n")).unwrap();
             let limited = options(&path, &[("max_line_bytes", OptionValue::Int(10))]);
-            let all = read_all(&mut FileReader::open(&limited, None).unwrap(), 1);
+            let all = read_all(&mut FileReader::open("lines", &limited, None).unwrap(), 1);
             assert_eq!(text_of(&all), ["first", "xxxxxxxxxx", "last"]);
             assert_eq!(all.iter().map(|line| line.3).collect::<Vec<_>>(), [false, true, false]);
             assert_eq!(all[2].0, 2);
-            let resumed = read_all(&mut FileReader::open(&limited, Some(all[0].2)).unwrap(), 10);
+            let resumed = read_all(&mut FileReader::open("lines", &limited, Some(all[0].2)).unwrap(), 10);
             assert_eq!(text_of(&resumed), ["xxxxxxxxxx", "last"]);
-            let resumed = read_all(&mut FileReader::open(&limited, Some(all[1].2)).unwrap(), 10);
+            let resumed = read_all(&mut FileReader::open("lines", &limited, Some(all[1].2)).unwrap(), 10);
             assert_eq!(text_of(&resumed), ["last"]);
         }
     }
@@ -408,7 +411,7 @@ mod tests {
         let path = dir.path().join("x");
         std::fs::write(&path, "a\nhalf").unwrap();
         let follow = options(&path, &[("follow", OptionValue::Bool(true))]);
-        let mut reader = FileReader::open(&follow, None).unwrap();
+        let mut reader = FileReader::open("lines", &follow, None).unwrap();
         let mut lines = Lines::default();
         assert_eq!(reader.poll(10, Duration::ZERO, Duration::ZERO, &mut lines).unwrap(), Polled::Messages(1));
         assert_eq!(reader.poll(10, Duration::ZERO, Duration::ZERO, &mut lines).unwrap(), Polled::Messages(0));
@@ -424,7 +427,7 @@ mod tests {
         let path = dir.path().join("x");
         std::fs::write(&path, "a\n").unwrap();
         let far = Position { offset: 9, byte_offset: 99 };
-        let error = FileReader::open(&options(&path, &[]), Some(far)).err().unwrap();
+        let error = FileReader::open("lines", &options(&path, &[]), Some(far)).err().unwrap();
         assert!(error.to_string().contains("it is another file now"), "{error}");
     }
 }

@@ -101,7 +101,7 @@ fn client_config(name: &str, options: &SourceOptions) -> ClientConfig {
     config.set("auto.offset.reset", "earliest");
     config.set("log.connection.close", "false");
     for (option, value) in &options.values {
-        if option != "topic" && super::DEF.options.iter().any(|def| def.name == option) {
+        if option != "topic" && super::DEF.connector.options.iter().any(|def| def.name == option) {
             let text = match value {
                 OptionValue::String(text) => text.clone(),
                 OptionValue::Int(number) => number.to_string(),
