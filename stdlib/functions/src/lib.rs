@@ -6,6 +6,10 @@
 //! This crate must never know who calls it.
 
 mod calendar;
+mod cast;
+mod decimal;
+mod decimal_text;
+mod iso;
 mod math;
 mod nulls;
 mod positions;
@@ -17,8 +21,17 @@ use std::sync::LazyLock;
 
 use chalk_catalog::Catalog;
 
-static CATALOG: LazyLock<Catalog> =
-    LazyLock::new(|| Catalog::new(&[text::defs(), similarity::defs(), regexp::defs(), math::defs(), nulls::defs()]));
+static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
+    Catalog::new(&[
+        text::defs(),
+        similarity::defs(),
+        regexp::defs(),
+        math::defs(),
+        nulls::defs(),
+        cast::defs(),
+        decimal::defs(),
+    ])
+});
 
 /// The whole library.
 pub fn catalog() -> &'static Catalog {
