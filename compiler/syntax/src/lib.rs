@@ -5,3 +5,13 @@
 //! This crate must not know types, what names stand for, or where a text came from.
 
 pub mod ast;
+mod check;
+mod grammar;
+mod layout;
+mod lex;
+mod literal;
+mod parse;
+mod token;
+pub mod visit;
+
+pub use parse::{NESTING_LIMIT, parse};
