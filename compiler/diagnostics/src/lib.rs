@@ -8,6 +8,7 @@
 mod codes;
 mod diagnostic;
 mod explain;
+pub mod render;
 mod source;
 mod suggest;
 
