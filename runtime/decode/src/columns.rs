@@ -75,7 +75,22 @@ pub(crate) struct Column {
     pub(crate) len: usize,
 }
 
+impl Column {
+    /// Marks a row as not null.
+    ///
+    /// # Safety
+    /// The column has room for the row, and the caller has the columns for itself.
+    #[inline(always)]
+    unsafe fn set_valid_unchecked(&self, row: usize) {
+        if let Some(validity) = &self.validity {
+            // SAFETY: as the caller promises.
+            unsafe { *validity.start().add(row / 8) |= 1 << (row % 8) };
+        }
+    }
+}
+
 /// Where list items ended before a message.
+#[derive(Clone, Copy)]
 pub(crate) struct Checkpoint {
     arena: Mark,
 }
@@ -331,6 +346,34 @@ impl DecodedColumns {
         } else {
             let taken = self.arena.copy(text);
             self.put_view(column, row, text, taken.buffer, taken.offset);
+        }
+    }
+
+    /// Writes eight bytes a row; of a nullable column its bit too.
+    ///
+    /// # Safety
+    /// The column is `Fixed(8)` and has room for the row.
+    #[inline(always)]
+    pub(crate) unsafe fn put_word_unchecked(&mut self, column: ColumnId, row: usize, word: u64) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let column = self.columns.get_unchecked(column as usize);
+            column.data.start().cast::<u64>().add(row).write(word);
+            column.set_valid_unchecked(row);
+        }
+    }
+
+    /// Writes the two halves of a view.
+    ///
+    /// # Safety
+    /// The column is `View` and has room for the row.
+    #[inline(always)]
+    pub(crate) unsafe fn put_view_unchecked(&mut self, column: ColumnId, row: usize, low: u64, high: u64) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let column = self.columns.get_unchecked(column as usize);
+            column.data.start().cast::<[u64; 2]>().add(row).write([low, high]);
+            column.set_valid_unchecked(row);
         }
     }
 

@@ -11,6 +11,7 @@ use chalk_artifact::decode_plan::DecodePlan;
 use crate::batch::{MessageBatch, PADDING_BYTES};
 use crate::columns::DecodedColumns;
 use crate::error::{DecodeError, Failure, PlanError};
+use crate::fast::Fast;
 use crate::program::Program;
 use crate::scalar::{Reading, Scratch, Source};
 use crate::tier::Tier;
@@ -21,6 +22,19 @@ pub struct Decoder {
     columns: DecodedColumns,
     scratch: Scratch,
     tier: Tier,
+    fast: Option<Fast>,
+    by_scalar: u64,
+}
+
+/// How many messages each of the tiers has decoded; those that failed count for the scalar parser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TierCounts {
+    /// Along a learned template.
+    pub template: u64,
+    /// By the walker, in any key order.
+    pub walker: u64,
+    /// By the scalar parser.
+    pub scalar: u64,
 }
 
 impl Decoder {
@@ -31,12 +45,19 @@ impl Decoder {
     pub fn new(plan: &DecodePlan, tier: Tier) -> Result<Decoder, PlanError> {
         assert!(tier.is_available(), "the processor has no {tier}");
         let (program, columns) = Program::new(plan)?;
-        Ok(Decoder { program, columns, scratch: Scratch::default(), tier })
+        let fast = Fast::new(&program, tier);
+        Ok(Decoder { program, columns, scratch: Scratch::default(), tier, fast, by_scalar: 0 })
     }
 
     /// The tier it decodes with.
     pub fn tier(&self) -> Tier {
         self.tier
+    }
+
+    /// How many messages each tier has decoded so far: what a producer's habits cost.
+    pub fn counts(&self) -> TierCounts {
+        let (template, walker) = self.fast.as_ref().map_or((0, 0), |fast| (fast.by_template, fast.by_walker));
+        TierCounts { template, walker, scalar: self.by_scalar }
     }
 
     /// What was decoded last.
@@ -83,8 +104,8 @@ impl Decoder {
         self.columns.unshare();
         let row = self.columns.push_row();
         let mark = self.columns.arena.mark();
-        // A message that is too long to be decoded is not copied.
         let outcome = if message.len() > self.program.max_message_bytes {
+            // Fails before a byte is read.
             self.message(message, Source { buffer: 0, offset: 0 }, row)
         } else {
             let taken = self.columns.arena.take(message.len() + PADDING_BYTES);
@@ -111,6 +132,13 @@ impl Decoder {
         let checkpoint = self.columns.checkpoint();
         let mut reading =
             Reading { program: &self.program, columns: &mut self.columns, scratch: &mut self.scratch, bytes, source };
+        if let Some(fast) = &mut self.fast {
+            if fast.message(&mut reading, row, checkpoint) {
+                return Ok(());
+            }
+            reading.columns.restore(&checkpoint);
+        }
+        self.by_scalar += 1;
         let outcome = reading.message(row);
         if outcome.is_err() {
             self.columns.restore(&checkpoint);

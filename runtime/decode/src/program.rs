@@ -220,7 +220,9 @@ impl Builder<'_> {
                 leaves.push(Leaf { column: want.column, reader: self.reader(field, &field.ty.kind, want.column)? });
             }
         }
-        if field.ty.nullable && values.iter().any(|want| !self.columns[want.column as usize].ty.nullable) {
+        let in_the_way =
+            |want: &Want<'_>| want.wanted == Wanted::Value && !self.columns[want.column as usize].ty.nullable;
+        if field.ty.nullable && values.iter().any(in_the_way) {
             return wrong(format!("`{}` may be null but its column may not", field.name));
         }
         Ok(Field {

@@ -19,7 +19,7 @@ fn sextet(byte: u8) -> Option<u32> {
 /// Appends the bytes that the text stands for; none where it is no base64, or its last bits are not zero.
 pub(crate) fn decode(text: &[u8], into: &mut Vec<u8>) -> Option<()> {
     let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
-    if padding > 2 || (padding > 0 && text.len() % 4 != 0) {
+    if padding > 2 || (padding > 0 && !text.len().is_multiple_of(4)) {
         return None;
     }
     for group in text[..text.len() - padding].chunks(4) {

@@ -32,7 +32,7 @@ pub(crate) struct Source {
 pub(crate) struct Scratch {
     open: Vec<bool>,
     positions: Vec<usize>,
-    text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
     decoded: Vec<u8>,
     keys: Vec<u8>,
     entries: Vec<value::Entry>,
@@ -149,17 +149,7 @@ impl Reading<'_> {
     /// Reads the field whose value stands at `at`, in an object that closes at `close`.
     pub(crate) fn field(&mut self, field: &Field, at: usize, close: usize, row: usize) -> Outcome<()> {
         if at == ABSENT {
-            return match &field.default {
-                Some(default) => {
-                    self.default(field, default, row);
-                    Ok(())
-                }
-                None if field.nullable => {
-                    self.null_field(field, row);
-                    Ok(())
-                }
-                None => fail(Reason::Missing, close),
-            };
+            return if self.absent_field(field, row) { Ok(()) } else { fail(Reason::Missing, close) };
         }
         if self.is_null(at)? {
             if !field.nullable {
@@ -178,6 +168,16 @@ impl Reading<'_> {
             self.object(object, at, row)?;
         }
         Ok(())
+    }
+
+    /// Writes what an absent field becomes; false where it may not be absent.
+    pub(crate) fn absent_field(&mut self, field: &Field, row: usize) -> bool {
+        match &field.default {
+            Some(default) => self.default(field, default, row),
+            None if field.nullable => self.null_field(field, row),
+            None => return false,
+        }
+        true
     }
 
     /// Writes null everywhere the field goes.

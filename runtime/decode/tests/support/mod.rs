@@ -1,6 +1,9 @@
 //! Short ways to write plans and to decode single messages.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod generate;
+pub mod random;
+
 use std::sync::Arc;
 
 use chalk_artifact::abi::status;

@@ -1,0 +1,482 @@
+//! Tier 2: one pass over a message in any key order, built from vector operations and strict about every byte.
+//!
+//! It returns nothing at the first doubt: a wrong byte, a key with an escape, a wanted key that comes twice, a value that does not
+//! fit. Then the scalar parser decides. So there are no errors here, and no rule of the language is stated a second
+//! time beyond what is common: integers, floats, text, bools, messages; every other value is checked as JSON here and read by
+//! the scalar parser's reader.
+//!
+//! Pointers: `at` stays within the message or at most a few bytes behind it, where padding is readable; a value
+//! that ends at or behind `end` is refused, because its object must still be closed.
+//!
+//! This file must not know templates.
+
+use super::number;
+use super::simd::Simd;
+use super::simd::portable::load;
+use super::{Action, FastField, FastObject};
+use crate::columns::Checkpoint;
+use crate::program::ObjectId;
+use crate::scalar::Reading;
+use crate::scalar::grammar::check_escape;
+
+/// A message on its way into a row.
+pub(super) struct Walk<'w, 'r> {
+    pub(super) objects: &'w [FastObject],
+    pub(super) reading: &'w mut Reading<'r>,
+    pub(super) start: *const u8,
+    pub(super) end: *const u8,
+    pub(super) row: usize,
+    pub(super) max_depth: u32,
+    /// Where list items and text stood before the message.
+    pub(super) checkpoint: Checkpoint,
+}
+
+/// The first byte from `at` on that is no blank; at most `end`, or `at`.
+#[inline(always)]
+pub(super) unsafe fn skip_blanks(mut at: *const u8, end: *const u8) -> *const u8 {
+    // SAFETY: `at` is at most a few bytes behind `end`, where padding is readable.
+    unsafe {
+        while matches!(*at, b' ' | b'\n' | b'\r' | b'\t') && at < end {
+            at = at.add(1);
+        }
+    }
+    at
+}
+
+const NULL: u32 = u32::from_le_bytes(*b"null");
+const TRUE: u32 = u32::from_le_bytes(*b"true");
+const ALSE: u32 = u32::from_le_bytes(*b"alse");
+
+/// Four bytes, the first one lowest.
+#[inline(always)]
+unsafe fn load_4(at: *const u8) -> u32 {
+    // SAFETY: the caller gives 4 readable bytes.
+    u32::from_le(unsafe { at.cast::<u32>().read_unaligned() })
+}
+
+impl Walk<'_, '_> {
+    fn position(&self, at: *const u8) -> usize {
+        at as usize - self.start as usize
+    }
+
+    /// Takes back what an attempt has appended.
+    #[inline(always)]
+    pub(super) fn undo(&mut self) {
+        self.reading.columns.restore(&self.checkpoint);
+    }
+
+    /// Reads the whole message.
+    ///
+    /// # Safety
+    /// As for all functions here.
+    #[inline(always)]
+    pub(super) unsafe fn message<S: Simd>(&mut self) -> bool {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let at = skip_blanks(self.start, self.end);
+            match self.read_object::<S>(0, at, 1) {
+                Some(after) if after <= self.end => skip_blanks(after, self.end) == self.end,
+                _ => false,
+            }
+        }
+    }
+
+    /// Checks the string whose opening quote is at `at`; gives the byte behind its closing quote.
+    ///
+    /// # Safety
+    /// As for all functions here: the processor has `S`; `start..end` is the message, with readable padding; `at` is in it.
+    #[inline(always)]
+    pub(super) unsafe fn skip_string<S: Simd>(&self, at: *const u8) -> Option<*const u8> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let special = S::find_special(at.add(1), self.end);
+            if special >= self.end {
+                return None;
+            }
+            if *special == b'"' { Some(special.add(1)) } else { self.skip_escaped::<S>(special) }
+        }
+    }
+
+    /// Checks the rest of a string from its first backslash on.
+    #[inline(never)]
+    unsafe fn skip_escaped<S: Simd>(&self, mut at: *const u8) -> Option<*const u8> {
+        // SAFETY: as `skip_string`; `at` is tested against `end` before each step.
+        unsafe {
+            loop {
+                match *at {
+                    b'"' => return Some(at.add(1)),
+                    b'\\' => {
+                        at = match *at.add(1) {
+                            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at.add(2),
+                            _ => self.start.add(check_escape(self.reading.bytes, self.position(at)).ok()?.0),
+                        }
+                    }
+                    _ => return None,
+                }
+                if at >= self.end {
+                    return None;
+                }
+                at = S::find_special(at, self.end);
+                if at >= self.end {
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Checks the value at `at`, inside of `depth` objects and arrays; gives the byte behind it.
+    ///
+    /// # Safety
+    /// As `skip_string`.
+    #[inline(always)]
+    pub(super) unsafe fn skip_value<S: Simd>(&self, at: *const u8, depth: u32) -> Option<*const u8> {
+        // SAFETY: as the caller promises.
+        let after = unsafe {
+            match *at {
+                b'"' => self.skip_string::<S>(at)?,
+                b'-' | b'0'..=b'9' => number::skip_number(at, self.end)?,
+                b't' if load_4(at) == TRUE => at.add(4),
+                b'n' if load_4(at) == NULL => at.add(4),
+                b'f' if load_4(at.add(1)) == ALSE => at.add(5),
+                b'{' | b'[' => self.skip_nested::<S>(at, depth + 1)?,
+                _ => return None,
+            }
+        };
+        (after < self.end).then_some(after)
+    }
+
+    /// Checks the object or array at `at`, which is the `depth`-th one open.
+    #[inline(never)]
+    unsafe fn skip_nested<S: Simd>(&self, at: *const u8, depth: u32) -> Option<*const u8> {
+        if depth > self.max_depth {
+            return None;
+        }
+        // SAFETY: as `skip_string`; each value and key ends before `end`, so every byte read is readable.
+        unsafe {
+            let is_object = *at == b'{';
+            let close = if is_object { b'}' } else { b']' };
+            let mut at = skip_blanks(at.add(1), self.end);
+            if *at == close {
+                return Some(at.add(1));
+            }
+            loop {
+                if is_object {
+                    if *at != b'"' {
+                        return None;
+                    }
+                    at = skip_blanks(self.skip_string::<S>(at)?, self.end);
+                    if *at != b':' {
+                        return None;
+                    }
+                    at = skip_blanks(at.add(1), self.end);
+                }
+                if at >= self.end {
+                    return None;
+                }
+                at = skip_blanks(self.skip_value::<S>(at, depth)?, self.end);
+                if *at == close {
+                    return Some(at.add(1));
+                }
+                if *at != b',' {
+                    return None;
+                }
+                at = skip_blanks(at.add(1), self.end);
+                if at >= self.end {
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Reads the value at `at`, which is neither an object of ours nor null, into the field's column; gives the byte behind it.
+    ///
+    /// # Safety
+    /// As `skip_string`; the field is one of `objects`, and the columns have room for the row.
+    #[inline(always)]
+    pub(super) unsafe fn read_single<S: Simd>(
+        &mut self,
+        field: &FastField,
+        at: *const u8,
+        depth: u32,
+    ) -> Option<*const u8> {
+        // SAFETY: as the caller promises; the layout of the column follows from the action.
+        unsafe {
+            match field.action {
+                Action::Int64 => {
+                    if let Some((value, after)) = number::integer(at) {
+                        self.reading.columns.put_word_unchecked(field.column, self.row, value as u64);
+                        return Some(after);
+                    }
+                }
+                Action::Float64 => {
+                    if let Some((value, after)) = number::float(at) {
+                        self.reading.columns.put_word_unchecked(field.column, self.row, value.to_bits());
+                        return Some(after);
+                    }
+                }
+                Action::String => return self.read_string::<S>(field, at),
+                Action::Bool => {
+                    let (value, after) = match load_4(at) {
+                        TRUE => (true, at.add(4)),
+                        _ if *at == b'f' && load_4(at.add(1)) == ALSE => (false, at.add(5)),
+                        _ => return None,
+                    };
+                    self.reading.columns.put_bool(field.column, self.row, value);
+                    return Some(after);
+                }
+                Action::Object(_) | Action::Generic => {}
+            }
+            self.read_general::<S>(field, at, depth)
+        }
+    }
+
+    /// Checks the value as JSON and lets the scalar parser read it.
+    #[inline(never)]
+    unsafe fn read_general<S: Simd>(&mut self, field: &FastField, at: *const u8, depth: u32) -> Option<*const u8> {
+        // SAFETY: as `read_single`.
+        let after = unsafe { self.skip_value::<S>(at, depth)? };
+        let program = self.reading.program;
+        let meaning = &program.objects[field.object as usize].fields[field.index as usize];
+        self.reading.field(meaning, self.position(at), 0, self.row).ok()?;
+        Some(after)
+    }
+
+    #[inline(always)]
+    unsafe fn read_string<S: Simd>(&mut self, field: &FastField, at: *const u8) -> Option<*const u8> {
+        // SAFETY: as `read_single`; 16 bytes behind `at` are readable.
+        unsafe {
+            if *at != b'"' {
+                return None;
+            }
+            let text = at.add(1);
+            let close = S::find_special(text, self.end);
+            if close >= self.end {
+                return None;
+            }
+            if *close != b'"' {
+                return self.read_escaped::<S>(field, text, close);
+            }
+            let size = close as usize - text as usize;
+            let (low, high) = (load(text), load(text.add(4)));
+            let source = self.reading.source;
+            let (low, high) = if size <= 12 {
+                let mask = INLINE_MASKS[size];
+                (low & mask.0, high & mask.1)
+            } else {
+                let offset = u64::from(source.offset) + self.position(text) as u64;
+                (low, u64::from(source.buffer) | offset << 32)
+            };
+            self.reading.columns.put_view_unchecked(field.column, self.row, size as u64 | low << 32, high);
+            Some(close.add(1))
+        }
+    }
+
+    /// Unescapes the rest of a string: runs without an escape are copied as a whole.
+    #[inline(never)]
+    unsafe fn read_escaped<S: Simd>(
+        &mut self,
+        field: &FastField,
+        text: *const u8,
+        first: *const u8,
+    ) -> Option<*const u8> {
+        let (mut run, mut at) = (self.position(text), first);
+        self.reading.scratch.text.clear();
+        // SAFETY: as `skip_escaped`.
+        unsafe {
+            loop {
+                let position = self.position(at);
+                let bytes = self.reading.bytes;
+                let into = &mut self.reading.scratch.text;
+                into.extend_from_slice(&bytes[run..position]);
+                if *at == b'"' {
+                    break;
+                }
+                if *at != b'\\' {
+                    return None;
+                }
+                let simple = match *at.add(1) {
+                    byte @ (b'"' | b'\\' | b'/') => byte,
+                    b'b' => 8,
+                    b'f' => 12,
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    _ => 0,
+                };
+                if simple != 0 {
+                    into.push(simple);
+                    run = position + 2;
+                } else {
+                    let (after, character) = check_escape(bytes, position).ok()?;
+                    into.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    run = after;
+                }
+                at = self.start.add(run);
+                if at >= self.end {
+                    return None;
+                }
+                at = S::find_special(at, self.end);
+                if at >= self.end {
+                    return None;
+                }
+            }
+            self.reading.columns.put_text(field.column, self.row, &self.reading.scratch.text);
+            Some(at.add(1))
+        }
+    }
+
+    /// Reads the value at `at`, whatever it is, into the field's columns.
+    ///
+    /// # Safety
+    /// As `read_single`.
+    #[inline(always)]
+    pub(super) unsafe fn read<S: Simd>(&mut self, field: &FastField, at: *const u8, depth: u32) -> Option<*const u8> {
+        // SAFETY: as the caller promises.
+        let after = unsafe {
+            if *at == b'n' {
+                if load_4(at) != NULL || !field.nullable {
+                    return None;
+                }
+                self.null(field);
+                at.add(4)
+            } else if let Action::Object(object) = field.action {
+                if field.has_presence {
+                    self.note_presence(field);
+                }
+                self.read_object::<S>(object, at, depth + 1)?
+            } else {
+                self.read_single::<S>(field, at, depth)?
+            }
+        };
+        (after < self.end).then_some(after)
+    }
+
+    #[inline(never)]
+    pub(super) fn null(&mut self, field: &FastField) {
+        let program = self.reading.program;
+        let meaning = &program.objects[field.object as usize].fields[field.index as usize];
+        self.reading.null_field(meaning, self.row);
+    }
+
+    #[inline(never)]
+    pub(super) fn note_presence(&mut self, field: &FastField) {
+        let program = self.reading.program;
+        for &column in &program.objects[field.object as usize].fields[field.index as usize].presence {
+            self.reading.columns.put_bool(column, self.row, true);
+        }
+    }
+
+    /// Reads the object at `at`, which is the `depth`-th one open; gives the byte behind it.
+    ///
+    /// # Safety
+    /// As `read_single`.
+    pub(super) unsafe fn read_object<S: Simd>(&mut self, id: ObjectId, at: *const u8, depth: u32) -> Option<*const u8> {
+        let object = &self.objects[id as usize];
+        // SAFETY: as the caller promises; each key and value ends before `end`.
+        unsafe {
+            if *at != b'{' || depth > self.max_depth {
+                return None;
+            }
+            let (mut seen, mut guess) = (0u128, 0);
+            let mut at = skip_blanks(at.add(1), self.end);
+            if *at != b'}' {
+                loop {
+                    if *at != b'"' {
+                        return None;
+                    }
+                    let key = at.add(1);
+                    let close = S::find_special(key, self.end);
+                    if close >= self.end || *close != b'"' {
+                        return None;
+                    }
+                    let key_bytes = close as usize - key as usize;
+                    at = close.add(1);
+                    if *at != b':' {
+                        at = skip_blanks(at, self.end);
+                        if *at != b':' {
+                            return None;
+                        }
+                    }
+                    at = skip_blanks(at.add(1), self.end);
+                    if at >= self.end {
+                        return None;
+                    }
+                    // Fields often come in the order of declaration, so the next one is tried before the table.
+                    let found = if guess < object.fields.len() && object.keys.is::<S>(guess, key, key_bytes) {
+                        Some(guess)
+                    } else {
+                        object.keys.find::<S>(key, key_bytes)
+                    };
+                    at = match found {
+                        Some(index) => {
+                            if seen >> index & 1 != 0 {
+                                return None;
+                            }
+                            seen |= 1 << index;
+                            guess = index + 1;
+                            self.read::<S>(object.fields.get_unchecked(index), at, depth)?
+                        }
+                        None => self.skip_value::<S>(at, depth)?,
+                    };
+                    at = skip_blanks(at, self.end);
+                    if *at == b'}' {
+                        break;
+                    }
+                    if *at != b',' {
+                        return None;
+                    }
+                    at = skip_blanks(at.add(1), self.end);
+                    if at >= self.end {
+                        return None;
+                    }
+                }
+            }
+            if at >= self.end || !self.close(id, seen) {
+                return None;
+            }
+            Some(at.add(1))
+        }
+    }
+
+    /// What an object needs besides its values: bits of structs, presence, and what absent fields become.
+    #[inline(always)]
+    fn close(&mut self, id: ObjectId, seen: u128) -> bool {
+        let object = &self.objects[id as usize];
+        if seen == object.all && object.plain {
+            return true;
+        }
+        self.close_slowly(id, seen)
+    }
+
+    #[inline(never)]
+    fn close_slowly(&mut self, id: ObjectId, seen: u128) -> bool {
+        let program = self.reading.program;
+        let object = &program.objects[id as usize];
+        for (index, field) in object.fields.iter().enumerate() {
+            if seen >> index & 1 == 0 && !self.reading.absent_field(field, self.row) {
+                return false;
+            }
+        }
+        for &column in &object.columns {
+            self.reading.columns.set_valid(column, self.row);
+        }
+        true
+    }
+}
+
+/// Masks of the two halves of an inline view's 12 bytes, by size: the second half begins with the fifth byte.
+const INLINE_MASKS: [(u64, u64); 13] = {
+    let mut masks = [(0, 0); 13];
+    let mut size = 0;
+    while size <= 12 {
+        let low = if size < 4 { (1u64 << (8 * size)) - 1 } else { 0xffff_ffff };
+        let high = match size {
+            0..=4 => 0,
+            12 => u64::MAX,
+            _ => (1u64 << (8 * (size - 4))) - 1,
+        };
+        masks[size] = (low, high);
+        size += 1;
+    }
+    masks
+};
