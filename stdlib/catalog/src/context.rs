@@ -58,7 +58,7 @@ struct SiteMemos {
 
 #[derive(Debug)]
 struct Memo {
-    key: Box<[u8]>,
+    key: Box<[Box<[u8]>]>,
     value: Arc<dyn Any + Send + Sync>,
 }
 
@@ -133,22 +133,23 @@ impl CallContext {
         self.arena.text()
     }
 
-    /// What `build` makes of `key`, made once per call site and key. `T` must be the same for all calls at a site with
-    /// equal keys, or it is made anew.
+    /// What `build` makes of the texts in `key`, made once per call site and key. `T` must be the same for all calls at a
+    /// site with equal keys, or it is made anew.
     pub fn memo<T: Any + Send + Sync>(
         &self,
-        key: &[u8],
+        key: &[&[u8]],
         build: impl FnOnce() -> Result<T, FunctionError>,
     ) -> Result<Arc<T>, FunctionError> {
         let site = self.site.get();
         if let Some(site) = self.memos.borrow().get(&site)
-            && let Some(memo) = site.entries.iter().find(|memo| *memo.key == *key)
+            && let Some(memo) =
+                site.entries.iter().find(|memo| memo.key.iter().map(|part| &**part).eq(key.iter().copied()))
             && let Ok(value) = Arc::downcast::<T>(memo.value.clone())
         {
             return Ok(value);
         }
         let value = Arc::new(build()?);
-        let memo = Memo { key: key.into(), value: value.clone() };
+        let memo = Memo { key: key.iter().map(|part| (*part).into()).collect(), value: value.clone() };
         let mut memos = self.memos.borrow_mut();
         let site = memos.entry(site).or_default();
         if site.entries.len() < MEMOS_PER_SITE {
@@ -180,7 +181,7 @@ mod tests {
         let built = Cell::new(0);
         let get = |site: u64, key: &str| {
             cx.set_site(site);
-            let value = cx.memo(key.as_bytes(), || {
+            let value = cx.memo(&[key.as_bytes()], || {
                 built.set(built.get() + 1);
                 Ok(key.len())
             });
@@ -194,7 +195,7 @@ mod tests {
     fn a_site_whose_key_varies_does_not_grow_without_end() {
         let cx = CallContext::default();
         for round in 0..100u32 {
-            cx.memo(&round.to_le_bytes(), || Ok(round)).expect("builds");
+            cx.memo(&[&round.to_le_bytes()], || Ok(round)).expect("builds");
         }
         assert_eq!(cx.memos.borrow()[&0].entries.len(), MEMOS_PER_SITE);
     }
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn a_failed_build_is_not_kept() {
         let cx = CallContext::default();
-        assert!(cx.memo::<u32>(b"k", || Err("no".into())).is_err());
-        assert_eq!(*cx.memo::<u32>(b"k", || Ok(7)).expect("builds"), 7);
+        assert!(cx.memo::<u32>(&[b"k"], || Err("no".into())).is_err());
+        assert_eq!(*cx.memo::<u32>(&[b"k"], || Ok(7)).expect("builds"), 7);
     }
 }

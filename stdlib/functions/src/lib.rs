@@ -16,6 +16,9 @@ mod positions;
 mod regexp;
 mod similarity;
 mod text;
+mod time;
+mod time_pattern;
+mod zone;
 
 use std::sync::LazyLock;
 
@@ -27,6 +30,7 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
         similarity::defs(),
         regexp::defs(),
         math::defs(),
+        time::defs(),
         nulls::defs(),
         cast::defs(),
         decimal::defs(),

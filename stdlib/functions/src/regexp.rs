@@ -90,7 +90,7 @@ fn compile(pattern: &str) -> Result<Regex, FunctionError> {
 }
 
 fn compiled(cx: &CallContext, pattern: &str) -> Result<Arc<Regex>, FunctionError> {
-    cx.memo(pattern.as_bytes(), || compile(pattern))
+    cx.memo(&[pattern.as_bytes()], || compile(pattern))
 }
 
 /// A replacement text: `$1` and `${name}` stand for groups, `\$` for a dollar sign.
@@ -272,10 +272,7 @@ mod defs {
         if !regex.is_match(s) {
             return Ok(s);
         }
-        let mut key = Vec::with_capacity(pattern.len() + replacement.len() + 1);
-        key.extend_from_slice(pattern.as_bytes());
-        key.push(0xff);
-        key.extend_from_slice(replacement.as_bytes());
+        let key = [pattern.as_bytes(), replacement.as_bytes()];
         let replacement = cx.memo(&key, || Replacement::parse(replacement, &regex))?;
         let mut text = cx.text();
         let mut end = 0;

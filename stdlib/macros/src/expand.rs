@@ -244,7 +244,10 @@ impl Declaration<'_> {
 
     fn def(&self, signature: &str, body: TokenStream, fallible: bool, rust_types: TokenStream) -> TokenStream {
         let Declaration { family, options, doc, examples } = self;
-        let written = &options.signature;
+        let written = match &options.instances {
+            None => options.signature.value(),
+            Some(types) => format!("{} where T: {}", options.signature.value(), types.value().replace(", ", " | ")),
+        };
         let name = function_name(signature);
         let (pure, hidden) = (!options.impure, options.hidden);
         let check = match &options.check {

@@ -1,0 +1,577 @@
+//! Functions on dates, times and durations.
+//!
+//! A datetime is a moment in microseconds; parts of it (its year, its hour) are those of UTC unless a zone is named.
+//!
+//! This file must not know slots or how patterns are read.
+
+use std::sync::Arc;
+
+use chalk_catalog::context::{CallContext, FunctionError};
+use chalk_catalog::slot::{Date, Datetime, Duration, FromSlot};
+use chalk_macros::functions;
+use chalk_types::{Value, format_datetime};
+
+use crate::calendar::{self, DAY_US, day_of, days_in_month, days_of};
+use crate::iso;
+use crate::time_pattern::Pattern;
+use crate::zone::Zone;
+
+/// A type that has a date.
+trait HasDate: for<'a> FromSlot<'a> {
+    /// Days since the epoch.
+    fn days(self) -> i64;
+}
+
+impl HasDate for Datetime {
+    fn days(self) -> i64 {
+        self.0.div_euclid(DAY_US)
+    }
+}
+
+impl HasDate for Date {
+    fn days(self) -> i64 {
+        i64::from(self.0)
+    }
+}
+
+fn from_micros(us: f64) -> Option<Datetime> {
+    // 2^63 is a float, the greatest int is not.
+    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&us).then_some(Datetime(us as i64))
+}
+
+/// The moment so many units of `unit_us` microseconds after the epoch, to the nearest microsecond.
+fn from_unix_float(x: f64, unit_us: f64) -> Result<Datetime, FunctionError> {
+    // The whole part is exact, so only the fraction is ever rounded.
+    let whole_us = x.trunc() * unit_us;
+    let rounded = whole_us + ((x - x.trunc()) * unit_us).round();
+    from_micros(rounded)
+        .filter(|_| x.is_finite())
+        .ok_or_else(|| format!("{x:?} is no time since the epoch: out of range").into())
+}
+
+fn from_unix_int(x: i64, unit_us: i64) -> Result<Datetime, FunctionError> {
+    let us = x.checked_mul(unit_us);
+    us.map(Datetime).ok_or_else(|| format!("{x} is no time since the epoch: out of range").into())
+}
+
+/// A pattern and a zone, compiled once per call site.
+#[derive(Debug)]
+struct Form {
+    pattern: Option<Pattern>,
+    zone: Option<Zone>,
+}
+
+fn form<'t>(cx: &CallContext, format: Option<&'t str>, tz: Option<&'t str>) -> Result<Arc<Form>, FunctionError> {
+    // Absent and empty differ by a mark, which no text holds.
+    let part = |text: Option<&'t str>| text.map_or(&b"\xff"[..], str::as_bytes);
+    cx.memo(&[part(format), part(tz)], || {
+        let pattern = format.map(Pattern::parse).transpose().map_err(FunctionError::from)?;
+        Ok(Form { pattern, zone: tz.map(Zone::parse).transpose().map_err(FunctionError::from)? })
+    })
+}
+
+fn literal_text(arg: &Option<Value>) -> Option<&str> {
+    match arg {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+fn check_zone(position: usize, args: &[Option<Value>]) -> Result<(), (usize, String)> {
+    match literal_text(&args[position]) {
+        Some(name) => Zone::parse(name).map(|_| ()).map_err(|message| (position, message)),
+        None => Ok(()),
+    }
+}
+
+fn check_zone_second(args: &[Option<Value>]) -> Result<(), (usize, String)> {
+    check_zone(1, args)
+}
+
+fn check_print(args: &[Option<Value>]) -> Result<(), (usize, String)> {
+    if let Some(format) = literal_text(&args[1]) {
+        Pattern::parse(format).map_err(|message| (1, message))?;
+    }
+    check_zone(2, args)
+}
+
+fn check_read(args: &[Option<Value>]) -> Result<(), (usize, String)> {
+    check_zone(2, args)?;
+    let Some(format) = literal_text(&args[1]) else { return Ok(()) };
+    let pattern = Pattern::parse(format).map_err(|message| (1, message))?;
+    pattern.check_reads().map_err(|message| (1, message))?;
+    if args[2] == Some(Value::Null) && !pattern.has_offset() {
+        let message = "the format has no offset from UTC: say in which time zone the text is, as in `tz: \"UTC\"`";
+        return Err((1, message.to_owned()));
+    }
+    Ok(())
+}
+
+/// What a datetime is cut to.
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    /// So many microseconds, counted from the epoch.
+    Fixed(i64),
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+fn unit(name: &str) -> Result<Unit, String> {
+    Ok(match name.to_ascii_lowercase().as_str() {
+        "microsecond" => Unit::Fixed(1),
+        "millisecond" => Unit::Fixed(1_000),
+        "second" => Unit::Fixed(1_000_000),
+        "minute" => Unit::Fixed(60_000_000),
+        "hour" => Unit::Fixed(3_600_000_000),
+        "day" => Unit::Fixed(DAY_US),
+        "week" => Unit::Week,
+        "month" => Unit::Month,
+        "quarter" => Unit::Quarter,
+        "year" => Unit::Year,
+        _ => {
+            return Err(format!(
+                "unknown unit `{name}`: microsecond, millisecond, second, minute, hour, day, week, month, quarter or year"
+            ));
+        }
+    })
+}
+
+fn check_unit(args: &[Option<Value>]) -> Result<(), (usize, String)> {
+    literal_text(&args[1]).map_or(Ok(()), |name| unit(name).map(|_| ()).map_err(|message| (1, message)))
+}
+
+fn check_unit_of_date(args: &[Option<Value>]) -> Result<(), (usize, String)> {
+    literal_text(&args[1]).map_or(Ok(()), |name| unit_of_date(name).map(|_| ()).map_err(|message| (1, message)))
+}
+
+fn unit_of_date(name: &str) -> Result<Unit, String> {
+    match unit(name)? {
+        Unit::Fixed(us) if us < DAY_US => Err(format!("a date has no {name}")),
+        other => Ok(other),
+    }
+}
+
+/// The first day of the period of that unit; days for units of a day and less.
+fn truncated_days(days: i64, unit: Unit) -> i64 {
+    let date = day_of(days);
+    match unit {
+        Unit::Fixed(_) => days,
+        Unit::Week => days - calendar::weekday(days) + 1,
+        Unit::Month => days - i64::from(date.day) + 1,
+        Unit::Quarter => days_of(date.year, (date.month - 1) / 3 * 3 + 1, 1),
+        Unit::Year => days_of(date.year, 1, 1),
+    }
+}
+
+const OUT_OF_RANGE: &str = "the datetime is out of range";
+
+/// Where the bucket `n` steps away from that of `t` starts.
+fn bucket_start(t: Datetime, bucket: Duration, n: i64, origin: Option<Datetime>) -> Result<Datetime, FunctionError> {
+    if bucket.0 <= 0 {
+        return Err("a bucket must last longer than nothing".into());
+    }
+    let (t, bucket, origin) = (i128::from(t.0), i128::from(bucket.0), origin.map_or(0, |origin| i128::from(origin.0)));
+    let start = origin + ((t - origin).div_euclid(bucket) + i128::from(n)) * bucket;
+    i64::try_from(start).map(Datetime).map_err(|_| OUT_OF_RANGE.into())
+}
+
+#[functions(family = "time")]
+mod defs {
+    use super::*;
+
+    /// The moment so many seconds after the epoch (1970-01-01T00:00:00Z). Past the range of a datetime it fails the message.
+    ///
+    /// ```chalk
+    /// from_unix_seconds(1700000000) == parse_datetime("2023-11-14T22:13:20Z")
+    /// ```
+    #[function(signature = "from_unix_seconds(x: int) -> datetime")]
+    fn from_unix_seconds(x: i64) -> Result<Datetime, FunctionError> {
+        from_unix_int(x, 1_000_000)
+    }
+
+    /// The moment so many seconds after the epoch, to the nearest microsecond. Past the range of a datetime, and of NaN
+    /// and infinities, it fails the message.
+    ///
+    /// Deviation: the reference cuts to milliseconds, and takes NaN for the epoch.
+    ///
+    /// ```chalk
+    /// from_unix_seconds(1700000000.25) == parse_datetime("2023-11-14T22:13:20.25Z")
+    /// from_unix_seconds(1700000000123457 / 1_000_000) == parse_datetime("2023-11-14T22:13:20.123457Z")
+    /// ```
+    #[function(signature = "from_unix_seconds(x: float) -> datetime")]
+    fn from_unix_seconds_float(x: f64) -> Result<Datetime, FunctionError> {
+        from_unix_float(x, 1_000_000.0)
+    }
+
+    /// The moment so many milliseconds after the epoch. Past the range of a datetime it fails the message.
+    ///
+    /// ```chalk
+    /// from_unix_milliseconds(1700000000123) == parse_datetime("2023-11-14T22:13:20.123Z")
+    /// ```
+    #[function(signature = "from_unix_milliseconds(x: int) -> datetime")]
+    fn from_unix_milliseconds(x: i64) -> Result<Datetime, FunctionError> {
+        from_unix_int(x, 1_000)
+    }
+
+    /// The moment so many milliseconds after the epoch, to the nearest microsecond. Past the range of a datetime, and of
+    /// NaN and infinities, it fails the message.
+    ///
+    /// Deviation: the reference cuts to milliseconds.
+    ///
+    /// ```chalk
+    /// from_unix_milliseconds(1.5) == from_unix_seconds(0.0015)
+    /// ```
+    #[function(signature = "from_unix_milliseconds(x: float) -> datetime")]
+    fn from_unix_milliseconds_float(x: f64) -> Result<Datetime, FunctionError> {
+        from_unix_float(x, 1_000.0)
+    }
+
+    /// Seconds since the epoch, with a fraction.
+    ///
+    /// ```chalk
+    /// unix_seconds(from_unix_milliseconds(1500)) == 1.5
+    /// ```
+    #[function(signature = "unix_seconds(t: datetime) -> float")]
+    fn unix_seconds(t: Datetime) -> f64 {
+        t.0 as f64 / 1e6
+    }
+
+    /// Milliseconds since the epoch, with a fraction.
+    ///
+    /// ```chalk
+    /// unix_milliseconds(from_unix_seconds(2)) == 2000.0
+    /// ```
+    #[function(signature = "unix_milliseconds(t: datetime) -> float")]
+    fn unix_milliseconds(t: Datetime) -> f64 {
+        t.0 as f64 / 1e3
+    }
+
+    /// The moment that a text names. Without `format` the text is RFC 3339 or ISO 8601 (`2023-11-14T22:13:20Z`; seconds
+    /// and their fraction may be left out). A format with a `%` is strftime's, any other Joda's. A text without an offset
+    /// from UTC needs `tz`, an IANA name: of a time that clocks show twice the earlier is meant, one that they skip fails.
+    /// What does not match fails the message; a literal format that has neither offset nor `tz` does not compile.
+    ///
+    /// strftime: `%Y %y %m %d %e %H %I %M %S %f %p %j %b %B %a %A %z %:z %Z %s %G %V %u %w %F %T %D %R`, `%-d` without
+    /// padding, `%3f` so many digits. Joda: `y x M d D E e w H k h K m s S a z Z ZZ ZZZ`, other letters in 'quotes'.
+    ///
+    /// Deviation: the reference gives null without a format and has no `tz`; strftime's patterns fail there.
+    ///
+    /// ```chalk
+    /// parse_datetime("2023-11-14T23:13:20+01:00") == from_unix_seconds(1700000000)
+    /// parse_datetime("14/11/2023 22:13", "%d/%m/%Y %H:%M", tz: "UTC") == parse_datetime("2023-11-14T22:13:00Z")
+    /// parse_datetime("2023-11-14 22:13:20", "yyyy-MM-dd HH:mm:ss", tz: "UTC") == from_unix_seconds(1700000000)
+    /// parse_datetime("2023-07-01", tz: "Europe/Zurich") == parse_datetime("2023-06-30T22:00:00Z")
+    /// ```
+    #[function(
+        signature = "parse_datetime(s: string, format: string? = none, tz: string? = none) -> datetime",
+        check = check_read
+    )]
+    fn parse_datetime(
+        cx: &CallContext,
+        s: &str,
+        format: Option<&str>,
+        tz: Option<&str>,
+    ) -> Result<Datetime, FunctionError> {
+        let refused = |why: &str| {
+            let mut shown: String = s.chars().take(60).collect();
+            if shown.len() < s.len() {
+                shown.push('…');
+            }
+            FunctionError::from(format!("{shown:?} {why}"))
+        };
+        if format.is_none() {
+            let written = iso::datetime(s).ok_or_else(|| refused("is no RFC 3339 time"))?;
+            if let Some(offset_us) = written.offset_us {
+                return Ok(Datetime(written.local_us - offset_us));
+            }
+            let tz = tz.ok_or_else(|| refused("has no offset from UTC, and no `tz` is given"))?;
+            let zone = form(cx, None, Some(tz))?.zone.ok_or("no time zone")?;
+            let utc = zone.to_utc(written.local_us);
+            return utc.map(Datetime).ok_or_else(|| refused("is a time that clocks of its zone skip"));
+        }
+        let form = form(cx, format, tz)?;
+        let pattern = form.pattern.as_ref().ok_or("no format")?;
+        pattern.read(s, form.zone).map(Datetime).map_err(refused)
+    }
+
+    /// RFC 3339 text in UTC, with up to six digits after the second.
+    ///
+    /// Deviation: the reference always prints milliseconds, and cuts what is below.
+    ///
+    /// ```chalk
+    /// to_iso8601(from_unix_seconds(1700000000)) == "2023-11-14T22:13:20Z"
+    /// ```
+    #[function(signature = "to_iso8601(t: datetime) -> string")]
+    fn to_iso8601(t: Datetime) -> String {
+        format_datetime(t.0)
+    }
+
+    /// A text by a format, in UTC or the time zone `tz`. Formats are those of `parse_datetime`. A bad format fails the
+    /// message, a bad literal one does not compile.
+    ///
+    /// ```chalk
+    /// format_datetime(from_unix_seconds(0), "yyyy-MM-dd HH:mm") == "1970-01-01 00:00"
+    /// format_datetime(from_unix_seconds(0), "%H:%M %Z", tz: "Europe/Zurich") == "01:00 CET"
+    /// ```
+    #[function(
+        signature = "format_datetime(t: datetime, format: string, tz: string = \"UTC\") -> string",
+        check = check_print
+    )]
+    fn format_datetime_by<'a>(
+        cx: &'a CallContext,
+        t: Datetime,
+        format: &str,
+        tz: &str,
+    ) -> Result<&'a str, FunctionError> {
+        let form = form(cx, Some(format), Some(tz))?;
+        let (Some(pattern), Some(zone)) = (&form.pattern, form.zone) else { return Err("no format".into()) };
+        let mut text = cx.text();
+        pattern.print(t.0, zone, &mut text).ok_or(OUT_OF_RANGE)?;
+        Ok(text.finish())
+    }
+
+    /// The start of the period in which the moment lies, in UTC; weeks start on Monday. Units: microsecond, millisecond,
+    /// second, minute, hour, day, week, month, quarter, year. Another unit fails the message, a literal one does not compile.
+    ///
+    /// ```chalk
+    /// date_trunc(parse_datetime("2024-09-17T12:34:56Z"), "hour") == parse_datetime("2024-09-17T12:00:00Z")
+    /// date_trunc(parse_datetime("2024-09-17T12:34:56Z"), "week") == parse_datetime("2024-09-16T00:00:00Z")
+    /// ```
+    #[function(signature = "date_trunc(t: datetime, unit: string) -> datetime", check = check_unit)]
+    fn date_trunc(t: Datetime, unit: &str) -> Result<Datetime, FunctionError> {
+        let unit = super::unit(unit).map_err(FunctionError::from)?;
+        let start = match unit {
+            Unit::Fixed(us) => t.0.checked_sub(t.0.rem_euclid(us)),
+            _ => truncated_days(t.days(), unit).checked_mul(DAY_US),
+        };
+        start.map(Datetime).ok_or_else(|| OUT_OF_RANGE.into())
+    }
+
+    /// The first day of the period in which the date lies. Units: day, week, month, quarter, year.
+    ///
+    /// ```chalk
+    /// date_trunc("2024-09-17" as date, "month") == "2024-09-01" as date
+    /// ```
+    #[function(signature = "date_trunc(t: date, unit: string) -> date", check = check_unit_of_date)]
+    fn date_trunc_of_date(t: Date, unit: &str) -> Result<Date, FunctionError> {
+        let unit = unit_of_date(unit).map_err(FunctionError::from)?;
+        i32::try_from(truncated_days(t.days(), unit)).map(Date).map_err(|_| "the date is out of range".into())
+    }
+
+    /// The year.
+    ///
+    /// ```chalk
+    /// year(parse_datetime("2024-09-17T12:34:56Z")) == 2024
+    /// ```
+    #[function(signature = "year(t: T) -> int", instances = "datetime, date")]
+    fn year<T: HasDate>(t: T) -> i64 {
+        day_of(t.days()).year
+    }
+
+    /// The quarter of the year, 1 to 4.
+    ///
+    /// ```chalk
+    /// quarter(parse_datetime("2024-09-17T12:34:56Z")) == 3
+    /// ```
+    #[function(signature = "quarter(t: T) -> int", instances = "datetime, date")]
+    fn quarter<T: HasDate>(t: T) -> i64 {
+        i64::from((day_of(t.days()).month - 1) / 3 + 1)
+    }
+
+    /// The month, 1 to 12.
+    ///
+    /// ```chalk
+    /// month_of_year(parse_datetime("2024-09-17T12:34:56Z")) == 9
+    /// ```
+    #[function(signature = "month_of_year(t: T) -> int", instances = "datetime, date")]
+    fn month_of_year<T: HasDate>(t: T) -> i64 {
+        i64::from(day_of(t.days()).month)
+    }
+
+    /// The week of ISO 8601, 1 to 53: weeks start on Monday, and the first one holds the 4th of January.
+    ///
+    /// ```chalk
+    /// week_of_year(parse_datetime("2024-09-17T12:34:56Z")) == 38
+    /// ```
+    #[function(signature = "week_of_year(t: T) -> int", instances = "datetime, date")]
+    fn week_of_year<T: HasDate>(t: T) -> i64 {
+        calendar::iso_week(t.days()).1
+    }
+
+    /// The day of the year, 1 to 366.
+    ///
+    /// ```chalk
+    /// day_of_year(parse_datetime("2024-03-01T00:00:00Z")) == 61
+    /// ```
+    #[function(signature = "day_of_year(t: T) -> int", instances = "datetime, date")]
+    fn day_of_year<T: HasDate>(t: T) -> i64 {
+        calendar::day_of_year(t.days())
+    }
+
+    /// The day of the month, 1 to 31.
+    ///
+    /// ```chalk
+    /// day_of_month(parse_datetime("2024-09-17T12:34:56Z")) == 17
+    /// ```
+    #[function(signature = "day_of_month(t: T) -> int", instances = "datetime, date")]
+    fn day_of_month<T: HasDate>(t: T) -> i64 {
+        i64::from(day_of(t.days()).day)
+    }
+
+    /// The day of the week, 1 to 7. `start_of_week` is the first day, where Monday is 1 and Sunday 7; another number
+    /// fails the message.
+    ///
+    /// ```chalk
+    /// day_of_week(parse_datetime("2024-09-17T12:34:56Z")) == 2
+    /// day_of_week(parse_datetime("2024-09-17T12:34:56Z"), start_of_week: 7) == 3
+    /// ```
+    #[function(signature = "day_of_week(t: T, start_of_week: int = 1) -> int", instances = "datetime, date")]
+    fn day_of_week<T: HasDate>(t: T, start_of_week: i64) -> Result<i64, FunctionError> {
+        if !(1..=7).contains(&start_of_week) {
+            return Err(format!("a week cannot start on day {start_of_week}: 1 (Monday) to 7 (Sunday)").into());
+        }
+        Ok((calendar::weekday(t.days()) - start_of_week).rem_euclid(7) + 1)
+    }
+
+    /// The hour, 0 to 23, in UTC or the time zone `tz`. An unknown zone fails the message, a literal one does not compile.
+    ///
+    /// ```chalk
+    /// hour_of_day(parse_datetime("2024-09-17T22:34:56Z")) == 22
+    /// hour_of_day(parse_datetime("2024-09-17T22:34:56Z"), tz: "Europe/Zurich") == 0
+    /// ```
+    #[function(signature = "hour_of_day(t: datetime, tz: string = \"UTC\") -> int", check = check_zone_second)]
+    fn hour_of_day(cx: &CallContext, t: Datetime, tz: &str) -> Result<i64, FunctionError> {
+        let offset_us =
+            if tz == "UTC" { Some(0) } else { form(cx, None, Some(tz))?.zone.and_then(|zone| zone.offset_us(t.0)) };
+        let local_us = offset_us.and_then(|offset_us| t.0.checked_add(offset_us)).ok_or(OUT_OF_RANGE)?;
+        Ok(local_us.rem_euclid(DAY_US) / 3_600_000_000)
+    }
+
+    /// The last day of the month.
+    ///
+    /// ```chalk
+    /// last_day_of_month(parse_datetime("2024-02-10T00:00:00Z")) == "2024-02-29" as date
+    /// ```
+    #[function(signature = "last_day_of_month(t: T) -> date", instances = "datetime, date")]
+    fn last_day_of_month<T: HasDate>(t: T) -> Result<Date, FunctionError> {
+        let days = t.days();
+        let date = day_of(days);
+        let last = days + i64::from(days_in_month(date.year, date.month)) - i64::from(date.day);
+        i32::try_from(last).map(Date).map_err(|_| "the date is out of range".into())
+    }
+
+    /// Whether the year has 366 days.
+    ///
+    /// Deviation: of null the reference gives false, here it is null.
+    ///
+    /// ```chalk
+    /// is_leap_year(parse_datetime("2024-09-17T12:34:56Z"))
+    /// ```
+    #[function(signature = "is_leap_year(t: T) -> bool", instances = "datetime, date")]
+    fn is_leap_year<T: HasDate>(t: T) -> bool {
+        calendar::is_leap_year(day_of(t.days()).year)
+    }
+
+    /// Whether the day is the last of its month.
+    ///
+    /// Deviation: of null the reference gives true, here it is null.
+    ///
+    /// ```chalk
+    /// is_month_end(parse_datetime("2024-02-29T12:00:00Z"))
+    /// not is_month_end(parse_datetime("2024-02-28T12:00:00Z"))
+    /// ```
+    #[function(signature = "is_month_end(t: T) -> bool", instances = "datetime, date")]
+    fn is_month_end<T: HasDate>(t: T) -> bool {
+        let date = day_of(t.days());
+        date.day == days_in_month(date.year, date.month)
+    }
+
+    /// The duration in seconds, with a fraction.
+    ///
+    /// Deviation: the reference cuts to milliseconds.
+    ///
+    /// ```chalk
+    /// total_seconds(1m30s) == 90.0
+    /// total_seconds(1us) == 0.000001
+    /// ```
+    #[function(signature = "total_seconds(d: duration) -> float")]
+    fn total_seconds(d: Duration) -> f64 {
+        d.0 as f64 / 1e6
+    }
+
+    /// The present moment: one for all messages of a batch.
+    ///
+    /// ```chalk
+    /// now() == now()
+    /// ```
+    #[function(signature = "now() -> datetime", impure)]
+    fn now(cx: &CallContext) -> Datetime {
+        Datetime(cx.now_us.get())
+    }
+
+    /// The start of the bucket in which the moment lies. Buckets follow each other from `origin`, or from the epoch. A
+    /// bucket that does not last longer than nothing fails the message.
+    ///
+    /// ```chalk
+    /// current_bucket_start(parse_datetime("2024-09-17T12:00:00Z"), 7d) == parse_datetime("2024-09-12T00:00:00Z")
+    /// ```
+    #[function(
+        signature = "current_bucket_start(t: datetime, bucket_duration: duration, initial_bucket_start: datetime? = none) -> datetime"
+    )]
+    fn current_bucket_start(
+        t: Datetime,
+        bucket: Duration,
+        origin: Option<Datetime>,
+    ) -> Result<Datetime, FunctionError> {
+        bucket_start(t, bucket, 0, origin)
+    }
+
+    /// The end of the bucket in which the moment lies, which is the start of the next; as `current_bucket_start`.
+    ///
+    /// ```chalk
+    /// current_bucket_end(from_unix_seconds(90), 1m) == from_unix_seconds(120)
+    /// ```
+    #[function(
+        signature = "current_bucket_end(t: datetime, bucket_duration: duration, initial_bucket_start: datetime? = none) -> datetime"
+    )]
+    fn current_bucket_end(t: Datetime, bucket: Duration, origin: Option<Datetime>) -> Result<Datetime, FunctionError> {
+        bucket_start(t, bucket, 1, origin)
+    }
+
+    /// The start of the bucket `n` steps after that of the moment (before it where `n` is negative); as
+    /// `current_bucket_start`.
+    ///
+    /// ```chalk
+    /// nth_bucket_start(from_unix_seconds(90), 1m, -1) == from_unix_seconds(0)
+    /// ```
+    #[function(
+        signature = "nth_bucket_start(t: datetime, bucket_duration: duration, n: int, initial_bucket_start: datetime? = none) -> datetime"
+    )]
+    fn nth_bucket_start(
+        t: Datetime,
+        bucket: Duration,
+        n: i64,
+        origin: Option<Datetime>,
+    ) -> Result<Datetime, FunctionError> {
+        bucket_start(t, bucket, n, origin)
+    }
+
+    /// The end of the bucket `n` steps after that of the moment; as `nth_bucket_start`.
+    ///
+    /// ```chalk
+    /// nth_bucket_end(from_unix_seconds(90), 1m, -1) == from_unix_seconds(60)
+    /// ```
+    #[function(
+        signature = "nth_bucket_end(t: datetime, bucket_duration: duration, n: int, initial_bucket_start: datetime? = none) -> datetime"
+    )]
+    fn nth_bucket_end(
+        t: Datetime,
+        bucket: Duration,
+        n: i64,
+        origin: Option<Datetime>,
+    ) -> Result<Datetime, FunctionError> {
+        bucket_start(t, bucket, n.checked_add(1).ok_or(OUT_OF_RANGE)?, origin)
+    }
+}
