@@ -1,1 +1,10 @@
-//! chalk-tests
+//! The test harness: fixtures, the oracle that asks two implementations the same question, and the generator of programs.
+//!
+//! What is tested is mostly data (a `.chalk` file beside what it must give), so this crate is about reading that data, running
+//! it in every way there is, and saying clearly what differs. Every test has a name, none knows the network or a clock.
+//!
+//! This crate may know every other one; none may know it.
+
+pub mod bless;
+pub mod fixture;
+pub mod layering;
