@@ -9,7 +9,10 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     for (name, rule) in [
-        ("compiler_knows_of_the_runtime_only_the_artifact", layering::compiler_knows_of_the_runtime_only_the_artifact as fn() -> Result<(), String>),
+        (
+            "compiler_knows_of_the_runtime_only_the_artifact",
+            layering::compiler_knows_of_the_runtime_only_the_artifact as fn() -> Result<(), String>,
+        ),
         ("runtime_knows_of_the_compiler_only_the_types", layering::runtime_knows_of_the_compiler_only_the_types),
         ("library_knows_types_and_abi", layering::library_knows_types_and_abi),
         ("nothing_knows_the_tests", layering::nothing_knows_the_tests),
