@@ -450,4 +450,48 @@ impl Expr {
             }
         }
     }
+
+    /// Calls `visit` for every direct operand, in order of evaluation, to change it.
+    pub fn for_each_child_mut(&mut self, mut visit: impl FnMut(&mut Expr)) {
+        match &mut self.kind {
+            ExprKind::Const(_)
+            | ExprKind::Message
+            | ExprKind::Envelope(_)
+            | ExprKind::Header(_)
+            | ExprKind::Feature(_)
+            | ExprKind::Local(_) => {}
+            ExprKind::Let { value, body, .. } => {
+                visit(value);
+                visit(body);
+            }
+            ExprKind::Field { base: value, .. }
+            | ExprKind::Neg(value)
+            | ExprKind::Not(value)
+            | ExprKind::IsNull { value, .. }
+            | ExprKind::Cast { value, .. }
+            | ExprKind::DeserializeJson { input: value, .. } => visit(value),
+            ExprKind::Index { base: left, index: right }
+            | ExprKind::Arith { left, right, .. }
+            | ExprKind::Order { left, right, .. }
+            | ExprKind::Equal { left, right, .. }
+            | ExprKind::And(left, right)
+            | ExprKind::Or(left, right)
+            | ExprKind::Coalesce(left, right)
+            | ExprKind::In { item: left, list: right }
+            | ExprKind::Recover(left, right) => {
+                visit(left);
+                visit(right);
+            }
+            ExprKind::Slice { base, start, end } => {
+                visit(base);
+                start.iter_mut().chain(end).for_each(|bound| visit(bound));
+            }
+            ExprKind::List(items) | ExprKind::Call { args: items, .. } => items.iter_mut().for_each(visit),
+            ExprKind::If { cond, then, otherwise } => {
+                visit(cond);
+                visit(then);
+                visit(otherwise);
+            }
+        }
+    }
 }

@@ -1,0 +1,577 @@
+//! Stream resolvers: clauses in the order in which they run, then what is set.
+//!
+//! Conditions run in the order of writing. Those that read envelope and headers alone, up to the first that reads the message,
+//! run before it is decoded; conditions joined by `and` are taken apart for that. What a clause has shown not to be null is
+//! so in what follows.
+//!
+//! This file must not know how expressions are typed.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use chalk_diagnostics::{Code, Diagnostic, Span, did_you_mean};
+use chalk_syntax::ast;
+use chalk_types::{Kind, Type};
+
+use crate::attributes::Attributes;
+use crate::context::{Checked, Context, Reported, doc_of};
+use crate::expr::{Checker, Root, Want};
+use crate::package::{Entry, not_yet};
+use crate::program::{Expr, ExprKind, FeatureClass, Function, MessageInput, StreamResolver};
+use crate::resolve_type::Place;
+
+/// All resolvers that are right.
+pub(crate) fn check(context: &Context, classes: &[FeatureClass]) -> Vec<StreamResolver> {
+    context.package.streams.iter().filter_map(|decl| stream(context, classes, decl).ok()).collect()
+}
+
+/// The clauses that this version has.
+#[derive(Default)]
+struct Clauses<'a> {
+    from: Option<&'a ast::Name>,
+    before_parse: Vec<&'a ast::Expr>,
+    parse: Option<(&'a ast::Name, Span)>,
+    after_parse: Vec<&'a ast::Expr>,
+    timestamp: Option<&'a ast::Expr>,
+}
+
+fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::Stream) -> Checked<StreamResolver> {
+    let mut attributes = Attributes::new(context, &decl.attributes);
+    let environments = attributes.texts("environments");
+    let skip_online = attributes.flag("skip_online").is_some();
+    let skip_offline = attributes.flag("skip_offline").is_some();
+    attributes.later("updates_materialized_aggregations");
+    attributes.finish("a stream resolver");
+
+    let clauses = clauses(context, decl);
+    let source = source(context, decl, clauses.as_ref().ok());
+    let param = parameter(context, decl);
+    let class = class(context, decl);
+    let (clauses, (param, message_ty)) = (clauses?, param?);
+    let mut checker = Checker::new(context, Root::Stream);
+
+    // What the bytes are, and what `parse` makes of them.
+    let parse = match clauses.parse {
+        Some((name, span)) => Some(parse_function(context, name, span, &message_ty, param)?),
+        None => None,
+    };
+    let raw_ty = parse.as_ref().map_or(&message_ty, |function| &function.params[0].2);
+    let input = input(context, raw_ty, param.ty.span)?;
+    let raw = Expr { kind: ExprKind::Message, ty: raw_ty.clone(), span: param.name.span };
+
+    let mut failed = false;
+    // Before `parse`.
+    if parse.is_some() && *raw_ty != message_ty {
+        checker.bind_unavailable(
+            &param.name,
+            format!("`{}` is not parsed yet here", param.name.text),
+            "put this `where` after `parse`, or decide in the parse function, where `none` skips the message"
+                .to_owned(),
+        );
+    } else {
+        checker.bind_alias(&param.name, raw.clone());
+    }
+    let mut prefilter: Vec<Expr> = Vec::new();
+    let mut of_body: Vec<Expr> = Vec::new();
+    for condition in &clauses.before_parse {
+        match checker.condition(condition, "the condition of `where`").and_then(|checked| {
+            checker.check_depth(&checked)?;
+            Ok(checked)
+        }) {
+            Ok(condition) => {
+                checker.assume_true(&condition);
+                split(condition, &mut prefilter, &mut of_body);
+            }
+            Err(Reported) => failed = true,
+        }
+    }
+    let (raw_filter, mut filter) = if parse.is_some() { (of_body, Vec::new()) } else { (Vec::new(), of_body) };
+
+    // `parse`, and after it.
+    let parse = match parse {
+        Some(function) => {
+            let value =
+                checker.inline_function(&function, vec![raw], clauses.parse.map_or(decl.span, |(_, span)| span));
+            checker.check_depth(&value)?;
+            let local = checker.fresh_local();
+            let message = Expr { kind: ExprKind::Local(local), ty: message_ty.clone(), span: param.name.span };
+            checker.bind_alias(&param.name, message);
+            Some((local, value))
+        }
+        None => None,
+    };
+    for condition in &clauses.after_parse {
+        match checker.condition(condition, "the condition of `where`").and_then(|checked| {
+            checker.check_depth(&checked)?;
+            Ok(checked)
+        }) {
+            Ok(condition) => {
+                checker.assume_true(&condition);
+                filter.push(condition);
+            }
+            Err(Reported) => failed = true,
+        }
+    }
+    let timestamp = match clauses.timestamp {
+        Some(written) => match event_time(&mut checker, written) {
+            Ok(timestamp) => Some(timestamp),
+            Err(Reported) => {
+                failed = true;
+                None
+            }
+        },
+        None => None,
+    };
+
+    let (assignments, class) = match (&decl.body, class) {
+        (ast::StreamBody::Assignments(assignments), Ok(class)) => {
+            match body(context, &mut checker, decl, &classes[class], assignments) {
+                Ok(assignments) => (assignments, class),
+                Err(Reported) => {
+                    failed = true;
+                    (Vec::new(), class)
+                }
+            }
+        }
+        (ast::StreamBody::Assignments(assignments), Err(Reported)) => {
+            // The class is unknown: the values are checked all the same.
+            for assignment in assignments {
+                let _ = checker.check(&assignment.value, None);
+            }
+            return Err(Reported);
+        }
+        (ast::StreamBody::Sql(text), _) => return Err(context.report(not_yet("`sql` bodies", text.span))),
+        (ast::StreamBody::Error, _) => return Err(Reported),
+    };
+    let source = source?;
+    if failed {
+        return Err(Reported);
+    }
+    let timestamp = timestamp.or_else(|| {
+        let (_, value) = assignments.iter().find(|(feature, _)| Some(*feature) == classes[class].time)?;
+        Some(checker.copied(value))
+    });
+    Ok(StreamResolver {
+        name: decl.name.text.clone(),
+        span: decl.name.span,
+        doc: doc_of(&decl.doc),
+        source,
+        class,
+        input,
+        prefilter: all_of(prefilter),
+        raw_filter: all_of(raw_filter),
+        parse,
+        filter: all_of(filter),
+        timestamp,
+        assignments,
+        environments,
+        skip_online,
+        skip_offline,
+    })
+}
+
+fn clauses<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<Clauses<'a>> {
+    let mut clauses = Clauses::default();
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    let mut later = None;
+    for clause in &decl.clauses {
+        let word = match &clause.kind {
+            ast::ClauseKind::From(name) => {
+                clauses.from = clauses.from.or(Some(name));
+                "from"
+            }
+            ast::ClauseKind::Where(condition) => {
+                if clauses.parse.is_some() {
+                    clauses.after_parse.push(condition);
+                } else {
+                    clauses.before_parse.push(condition);
+                }
+                continue;
+            }
+            ast::ClauseKind::Parse(name) => {
+                clauses.parse = clauses.parse.or(Some((name, clause.span)));
+                "parse"
+            }
+            ast::ClauseKind::Timestamp(expr) => {
+                clauses.timestamp = clauses.timestamp.or(Some(expr));
+                "timestamp"
+            }
+            ast::ClauseKind::Dedup { .. } => {
+                later = Some(context.report(not_yet("`dedup` clauses", clause.span)));
+                continue;
+            }
+            ast::ClauseKind::Window(_) => {
+                later = Some(context.report(not_yet("windowed resolvers (`window`)", clause.span)));
+                continue;
+            }
+            ast::ClauseKind::By(_) => {
+                // Belongs to `window`, which is refused already.
+                if !decl.clauses.iter().any(|other| matches!(other.kind, ast::ClauseKind::Window(_))) {
+                    later = Some(context.report(not_yet("windowed resolvers (`by`)", clause.span)));
+                }
+                continue;
+            }
+            ast::ClauseKind::Sink(_) => {
+                later = Some(context.report(not_yet("sinks", clause.span)));
+                continue;
+            }
+        };
+        if let Some(first) = seen.get(word) {
+            context.report(
+                Diagnostic::new(Code::E0410, format!("`{word}` stands twice"), clause.span)
+                    .label(*first, "the first one")
+                    .help("leave one of them out"),
+            );
+        } else {
+            seen.insert(word, clause.span);
+        }
+    }
+    match later {
+        Some(reported) => Err(reported),
+        None => Ok(clauses),
+    }
+}
+
+fn source(context: &Context, decl: &ast::Stream, clauses: Option<&Clauses>) -> Checked<usize> {
+    // Clauses of a later version are reported; the source of such a resolver counts as used.
+    let from = decl.clauses.iter().find_map(|clause| match &clause.kind {
+        ast::ClauseKind::From(name) => Some(name),
+        _ => None,
+    });
+    let Some(name) = from else {
+        if clauses.is_none() {
+            return Err(Reported);
+        }
+        let first = context.package.names_where(|entry| matches!(entry, Entry::Source(_))).first().copied();
+        return Err(context.report(
+            Diagnostic::new(
+                Code::E0410,
+                format!("the resolver `{}` does not say where its messages come from", decl.name.text),
+                decl.name.span,
+            )
+            .help(match first {
+                Some(source) => format!("add a line `from {source}` before the body"),
+                None => "declare a source, `source s = kafka(topic: \"…\")`, and add a line `from s`".to_owned(),
+            }),
+        ));
+    };
+    match context.package.get(&name.text) {
+        Some(Entry::Source(index)) => {
+            context.mark_used(&name.text);
+            Ok(index)
+        }
+        Some(entry) => {
+            let declared = context.package.declared_at(&name.text).map_or(name.span, |declared| declared.span);
+            Err(context.report(
+                Diagnostic::new(
+                    Code::E0104,
+                    format!("`{}` is {}, not a source", name.text, entry.describe()),
+                    name.span,
+                )
+                .label(declared, "declared here"),
+            ))
+        }
+        None => {
+            let names = context.package.names_where(|entry| matches!(entry, Entry::Source(_)));
+            let diagnostic = Diagnostic::new(Code::E0104, format!("there is no source `{}`", name.text), name.span);
+            Err(context.report(match did_you_mean(&name.text, names.iter().copied()) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near.to_owned()),
+                None => diagnostic.help(format!("declare it: `source {} = kafka(topic: \"…\")`", name.text)),
+            }))
+        }
+    }
+}
+
+fn parameter<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<(&'a ast::Param, Type)> {
+    let [param] = &decl.params[..] else {
+        return Err(context.report(
+            Diagnostic::new(
+                Code::E0409,
+                format!("a stream resolver has one parameter, not {}", decl.params.len()),
+                decl.params.get(1).map_or(decl.name.span, |param| param.span),
+            )
+            .at("the message")
+            .help(format!("write `stream {}(msg: Message) -> …`", decl.name.text)),
+        ));
+    };
+    if let Some(projection) = &param.projection {
+        return Err(context.report(
+            Diagnostic::new(Code::E0409, "a message is handed over as a whole", projection.span)
+                .help("leave the braces out: only the fields that the body reads are decoded"),
+        ));
+    }
+    if let ast::TypeKind::List(_) = param.ty.kind {
+        return Err(context.report(not_yet("resolvers over the messages of a window (`[Message]`)", param.ty.span)));
+    }
+    let ty = context.resolve_type(&param.ty, Place::new("the parameter", &param.name.text))?;
+    if ty.nullable || !matches!(ty.kind, Kind::Struct(_) | Kind::String | Kind::Bytes) {
+        return Err(context.report(
+            Diagnostic::new(Code::E0409, format!("a message cannot be `{ty}`"), param.ty.span)
+                .at("a message type, `string` or `bytes` is wanted here")
+                .help("declare a `message` with the fields that travel"),
+        ));
+    }
+    Ok((param, ty))
+}
+
+fn input(context: &Context, ty: &Type, span: Span) -> Checked<MessageInput> {
+    match &ty.kind {
+        Kind::String => Ok(MessageInput::Text),
+        Kind::Bytes => Ok(MessageInput::Bytes),
+        Kind::Struct(message) => match context.package.get(&message.name) {
+            Some(Entry::Message(index)) => Ok(MessageInput::Json(index)),
+            _ => Err(Reported),
+        },
+        _ => Err(context.report(Diagnostic::new(Code::E0409, format!("a message cannot be `{ty}`"), span))),
+    }
+}
+
+fn class(context: &Context, decl: &ast::Stream) -> Checked<usize> {
+    let ty = &decl.returns;
+    match &ty.kind {
+        ast::TypeKind::Error => Err(Reported),
+        ast::TypeKind::List(_) => Err(context.report(not_yet("resolvers that give many rows (`-> [Class]`)", ty.span))),
+        ast::TypeKind::Named(path) => {
+            let name = path.single();
+            if let Some(name) = name
+                && let Some(Entry::Class(index)) = context.package.get(&name.text)
+            {
+                context.mark_used(&name.text);
+                return Ok(index);
+            }
+            let text = path.text();
+            let entry = name.and_then(|name| context.package.get(&name.text));
+            if entry == Some(Entry::Later) {
+                return Err(Reported);
+            }
+            let classes = context.package.names_where(|entry| matches!(entry, Entry::Class(_)));
+            let diagnostic = match entry {
+                Some(entry) => Diagnostic::new(
+                    Code::E0409,
+                    format!("`{text}` is {}, not a features class", entry.describe()),
+                    ty.span,
+                ),
+                None => Diagnostic::new(Code::E0409, format!("there is no features class `{text}`"), ty.span),
+            };
+            Err(context.report(match did_you_mean(&text, classes.iter().copied()) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(ty.span, near.to_owned()),
+                None => diagnostic.help(format!("declare it: `features {text} {{ … }}`")),
+            }))
+        }
+        _ => Err(context.report(
+            Diagnostic::new(Code::E0409, "a stream resolver writes a features class", ty.span)
+                .at("the name of a class is wanted here")
+                .help(format!("write `stream {}(…) -> User`", decl.name.text)),
+        )),
+    }
+}
+
+/// The function that `parse` names: of the raw message, giving the resolver's message.
+fn parse_function(
+    context: &Context,
+    name: &ast::Name,
+    span: Span,
+    message_ty: &Type,
+    param: &ast::Param,
+) -> Checked<Rc<Function>> {
+    let index = match context.package.get(&name.text) {
+        Some(Entry::Function(index)) => index,
+        Some(Entry::Later) => return Err(Reported),
+        Some(entry) => {
+            return Err(context.report(Diagnostic::new(
+                Code::E0411,
+                format!("`{}` is {}, not a function", name.text, entry.describe()),
+                name.span,
+            )));
+        }
+        None => {
+            let functions = context.package.names_where(|entry| matches!(entry, Entry::Function(_)));
+            let diagnostic = Diagnostic::new(Code::E0411, format!("there is no function `{}`", name.text), name.span);
+            return Err(context.report(match did_you_mean(&name.text, functions.iter().copied()) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near.to_owned()),
+                None => diagnostic.help(format!("declare it: `fn {}(raw: bytes) -> {message_ty}? = …`", name.text)),
+            }));
+        }
+    };
+    context.mark_used(&name.text);
+    let function = context.functions.get(index).cloned().flatten().ok_or(Reported)?;
+    let decl = context.package.functions[index];
+    let [(_, _, takes)] = &function.params[..] else {
+        return Err(context.report(
+            Diagnostic::new(
+                Code::E0411,
+                format!(
+                    "a parse function takes the message alone, and `{}` takes {} arguments",
+                    name.text,
+                    function.params.len()
+                ),
+                span,
+            )
+            .label(decl.name.span, "the function is declared here")
+            .help(format!("write `fn {}(raw: bytes) -> {message_ty}? = …`", name.text)),
+        ));
+    };
+    if takes.nullable || !matches!(takes.kind, Kind::Struct(_) | Kind::String | Kind::Bytes) {
+        return Err(context.report(
+            Diagnostic::new(
+                Code::E0411,
+                format!("a parse function takes `bytes`, `string` or a message, not `{takes}`"),
+                span,
+            )
+            .label(decl.params[0].ty.span, format!("this is `{takes}`")),
+        ));
+    }
+    let returns = context.resolve_type(&decl.returns, Place::new("the result of", &name.text))?;
+    if let Kind::List(item) = &returns.kind
+        && item.kind == message_ty.kind
+    {
+        return Err(context.report(not_yet("parse functions that give many messages (`[Message]`)", decl.returns.span)));
+    }
+    if returns.kind != message_ty.kind {
+        return Err(context.report(
+            Diagnostic::new(
+                Code::E0411,
+                format!("`{}` gives `{returns}`, and the resolver wants `{message_ty}`", name.text),
+                span,
+            )
+            .label(decl.returns.span, format!("`{returns}` is declared here"))
+            .label(param.ty.span, format!("`{message_ty}` is wanted here"))
+            .help(format!("the function gives `{message_ty}`, or `{message_ty}?` to skip messages with `none`")),
+        ));
+    }
+    Ok(function)
+}
+
+fn event_time(checker: &mut Checker, written: &ast::Expr) -> Checked<Expr> {
+    let optional = Type::DATETIME.to_optional();
+    checker.check_whole(written, &optional, Want::of("the event time"))
+}
+
+fn body(
+    context: &Context,
+    checker: &mut Checker,
+    decl: &ast::Stream,
+    class: &FeatureClass,
+    assignments: &[ast::Assignment],
+) -> Checked<Vec<(usize, Expr)>> {
+    let mut set: BTreeMap<usize, Span> = BTreeMap::new();
+    let mut values = Vec::new();
+    let mut failed = false;
+    let mut unknown_target = false;
+    for assignment in assignments {
+        let target = &assignment.target;
+        let Some(position) = class.features.iter().position(|feature| feature.name == target.text) else {
+            let names = class.features.iter().map(|feature| feature.name.as_str());
+            let diagnostic =
+                Diagnostic::new(Code::E0405, format!("`{}` has no feature `{}`", class.name, target.text), target.span)
+                    .label(class.span, "the class is declared here");
+            context.report(match did_you_mean(&target.text, names) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(target.span, near.to_owned()),
+                None => diagnostic.help(format!("add it to the class: `{}: …`", target.text)),
+            });
+            let _ = checker.check(&assignment.value, None);
+            failed = true;
+            unknown_target = true;
+            continue;
+        };
+        let feature = &class.features[position];
+        if let Some(first) = set.get(&position) {
+            context.report(
+                Diagnostic::new(Code::E0406, format!("the feature `{}` is set twice", target.text), target.span)
+                    .label(*first, "first set here")
+                    .help("leave one of them out"),
+            );
+            failed = true;
+        }
+        set.entry(position).or_insert(target.span);
+        if feature.expression.is_some() {
+            context.report(
+                Diagnostic::new(
+                    Code::E0407,
+                    format!("the feature `{}` has an expression, so it cannot be set", target.text),
+                    target.span,
+                )
+                .label(feature.span, "computed from other features here")
+                .help("leave this line out, or the expression"),
+            );
+            failed = true;
+        }
+        if feature.ty.kind == Kind::Null {
+            // Its type is wrong, and reported.
+            let _ = checker.check(&assignment.value, None);
+            failed = true;
+            continue;
+        }
+        match checker.check_whole(&assignment.value, &feature.ty, Want::new("the feature", &feature.name, feature.span))
+        {
+            Ok(value) => values.push((position, value)),
+            Err(Reported) => failed = true,
+        }
+    }
+    // A key that is misspelt is reported as such.
+    if let Some(key) = class.features.get(class.primary_key)
+        && !set.contains_key(&class.primary_key)
+        && !unknown_target
+        && key.ty.kind != Kind::Null
+        && key.expression.is_none()
+        && !key.ty.nullable
+    {
+        context.report(
+            Diagnostic::new(
+                Code::E0404,
+                format!("the resolver `{}` never sets the primary key `{}`", decl.name.text, key.name),
+                decl.name.span,
+            )
+            .label(key.span, "the primary key")
+            .note("the key says whose features they are, so a message without it cannot be stored")
+            .help(format!("add a line `{} = …`", key.name)),
+        );
+        failed = true;
+    }
+    if failed { Err(Reported) } else { Ok(values) }
+}
+
+/// Finds the parts of conditions that can be decided before the message is decoded: the first ones, up to one that reads it.
+/// (A later one may rely on what an earlier one has shown, so none overtakes another.)
+fn split(condition: Expr, prefilter: &mut Vec<Expr>, of_body: &mut Vec<Expr>) {
+    if !of_body.is_empty() {
+        of_body.push(condition);
+        return;
+    }
+    if !reads_message(&condition) {
+        prefilter.push(condition);
+        return;
+    }
+    match condition {
+        Expr { kind: ExprKind::And(left, right), .. } if !reads_message(&left) => {
+            prefilter.push(*left);
+            split(*right, prefilter, of_body);
+        }
+        // `(envelope and body) and body`: the left part leads.
+        Expr { kind: ExprKind::And(left, right), .. } => {
+            split(*left, prefilter, of_body);
+            split(*right, prefilter, of_body);
+        }
+        condition => of_body.push(condition),
+    }
+}
+
+fn reads_message(expr: &Expr) -> bool {
+    let mut open = vec![expr];
+    while let Some(expr) = open.pop() {
+        if matches!(expr.kind, ExprKind::Message) {
+            return true;
+        }
+        expr.for_each_child(|child| open.push(child));
+    }
+    false
+}
+
+/// Conditions joined by `and`.
+fn all_of(conditions: Vec<Expr>) -> Option<Expr> {
+    conditions.into_iter().reduce(|left, right| {
+        let ty = Type::BOOL.nullable_if(left.ty.nullable || right.ty.nullable);
+        let span = left.span;
+        Expr { kind: ExprKind::And(Box::new(left), Box::new(right)), ty, span }
+    })
+}
