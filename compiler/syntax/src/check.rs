@@ -23,8 +23,7 @@ fn check_expr(expr: &Expr, diagnostics: &mut Vec<Diagnostic>) {
             check_chain(left, *op_span, diagnostics);
         }
         ExprKind::IsNone { operand, .. } => {
-            let is_span = Span::new(expr.span.file, operand.span.end, expr.span.end);
-            check_chain(operand, is_span, diagnostics);
+            check_chain(operand, expr.span, diagnostics);
         }
         ExprKind::Match { arms, .. } => {
             let otherwise = arms.iter().position(|arm| matches!(arm.test, MatchTest::Else(_)));

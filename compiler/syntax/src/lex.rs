@@ -57,6 +57,7 @@ pub(crate) fn lex(file: FileId, text: &str) -> Lexed<'_> {
         file,
         out: Lexed { tokens: Vec::new(), literals: Vec::new(), comments: Vec::new(), diagnostics: Vec::new() },
         doc: None,
+        open: vec![Raw::LBrace],
     };
     let mut raw = Raw::lexer(text);
     raw.extras.fresh = true;
@@ -78,6 +79,11 @@ pub(crate) fn lex(file: FileId, text: &str) -> Lexed<'_> {
             continue;
         };
         lexer.unknown(text, unknown.take());
+        if token == Raw::Number
+            && let Some(length) = grouped_by_commas(&text[range.start..], lexer.open.last() == Some(&Raw::LBrace))
+        {
+            raw.bump(length - range.len());
+        }
         let first = std::mem::take(&mut raw.extras.fresh);
         lexer.token(token, raw.slice(), range.start as u32, first);
     }
@@ -91,6 +97,28 @@ struct Lexing<'s> {
     out: Lexed<'s>,
     /// The lines of the doc comment that is being read.
     doc: Option<(Vec<&'s str>, u32, u32)>,
+    /// The brackets that are open, roughly; the top level counts as braces.
+    open: Vec<Raw>,
+}
+
+/// The length of a number written as `100,000,000`, if the text begins with one.
+///
+/// Where commas separate values (`[1,200]`) it takes a group that is no number by itself, as `000`, to be sure.
+fn grouped_by_commas(text: &str, in_braces: bool) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let digits = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let mut end = digits(0);
+    if !(1..=3).contains(&end) || bytes[0] == b'0' {
+        return None;
+    }
+    let mut sure = in_braces;
+    let first = end;
+    while bytes.get(end) == Some(&b',') && digits(end + 1) == 3 {
+        sure |= bytes[end + 1] == b'0';
+        end += 4;
+    }
+    let ends = !matches!(bytes.get(end), Some(b) if b.is_ascii_alphanumeric() || *b == b'_');
+    if end > first && sure && ends { Some(end) } else { None }
 }
 
 impl<'s> Lexing<'s> {
@@ -119,6 +147,11 @@ impl<'s> Lexing<'s> {
             return;
         }
         self.flush_doc();
+        match raw {
+            Raw::LParen | Raw::LBracket | Raw::LBrace => self.open.push(raw),
+            Raw::RParen | Raw::RBracket | Raw::RBrace if self.open.len() > 1 => drop(self.open.pop()),
+            _ => {}
+        }
         let tok = match raw {
             Raw::Newline | Raw::Comment => return,
             Raw::HashComment => {
@@ -130,6 +163,16 @@ impl<'s> Lexing<'s> {
                 return;
             }
             Raw::Word => Tok::Word(text),
+            Raw::Number if text.contains(',') => {
+                let fixed = text.replace(',', "_");
+                self.report(
+                    Diagnostic::new(Code::E0005, "commas do not group the digits of a number", span)
+                        .help(format!("write `{fixed}`"))
+                        .fix(span, fixed),
+                );
+                let value = text.replace(',', "").parse().unwrap_or(i128::MAX);
+                self.literal(LitKind::Int, Literal::Int(value))
+            }
             Raw::Number => match literal::number(text) {
                 Ok(Number::Int(value)) => self.literal(LitKind::Int, Literal::Int(value)),
                 Ok(Number::Float(value)) => self.literal(LitKind::Float, Literal::Float(value)),

@@ -11,7 +11,9 @@ mod layout;
 mod lex;
 mod literal;
 mod parse;
+mod print;
 mod token;
 pub mod visit;
 
 pub use parse::{NESTING_LIMIT, parse};
+pub use print::{format_expr, format_type};

@@ -6,7 +6,7 @@ use chalk_diagnostics::{Code, Diagnostic, FileId, Span, did_you_mean};
 
 use crate::ast::File;
 use crate::check;
-use crate::grammar::{Expect, Grammar, ParseError};
+use crate::grammar::{Expect, Expected, Grammar, ParseError};
 use crate::layout::{Chunk, ITEM_WORDS, MAX_DEPTH, layout};
 use crate::lex::lex;
 use crate::token::{Tok, is_reserved};
@@ -42,7 +42,7 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
         }
         let (item, errors) = grammar.item(&chunk.tokens);
         if !chunk.quiet {
-            diagnostics.extend(errors.into_iter().map(|error| diagnostic(file, error)));
+            diagnostics.extend(errors.into_iter().map(|error| diagnostic(file, chunk, error)));
         }
         tree.items.extend(item);
     }
@@ -116,7 +116,7 @@ fn not_a_declaration(file: FileId, tok: Tok<'_>, span: Span) -> Option<Diagnosti
 }
 
 /// What a rule of the grammar found wrong, in words.
-fn diagnostic(file: FileId, error: ParseError<'_>) -> Diagnostic {
+fn diagnostic(file: FileId, chunk: &Chunk<'_>, error: ParseError<'_>) -> Diagnostic {
     let span = Span::new(file, error.span.start as u32, error.span.end as u32);
     if let Some(custom) = error.custom {
         let diagnostic = Diagnostic::new(custom.code, custom.message, span);
@@ -146,7 +146,12 @@ fn diagnostic(file: FileId, error: ParseError<'_>) -> Diagnostic {
         };
     }
     let found = error.found.map_or("the end of the declaration".into(), Tok::describe);
-    let message = match expectation(error.expected) {
+    if expected.has_token(Tok::Word("sql")) {
+        let message = format!("expected the body of the resolver, found {found}");
+        return Diagnostic::new(Code::E0007, message, span)
+            .help("the body is `{ feature = expression … }` or `sql \"\"\"…\"\"\"`");
+    }
+    let message = match expectation(expected, enclosing(chunk, error.span.start)) {
         Some(expectation) => format!("expected {expectation}, found {found}"),
         None => format!("did not expect {found} here"),
     };
@@ -157,32 +162,43 @@ fn diagnostic(file: FileId, error: ParseError<'_>) -> Diagnostic {
     }
 }
 
-/// What was expected, at most three things: what could begin something before what could continue it.
-fn expectation(expected: crate::grammar::Expected) -> Option<String> {
-    let mut shown = expected;
-    // An operator may follow any expression, and a dot, and a bracket: no news.
-    let continuations = [Expect::Operator];
-    for expect in continuations {
-        if shown.iter().count() > 1 {
-            shown = shown.without(expect);
+/// The bracket that is open at an offset.
+fn enclosing<'s>(chunk: &Chunk<'s>, offset: usize) -> Option<Tok<'s>> {
+    let mut open = Vec::new();
+    for &(tok, span) in chunk.tokens.iter().take_while(|(_, span)| span.start < offset) {
+        if tok.opens() {
+            open.push(tok);
+        } else if tok.closes() && span.end <= offset {
+            open.pop();
         }
     }
-    let weak = [Tok::Dot, Tok::Question, Tok::Pipe, Tok::LAngle, Tok::At];
-    for tok in weak {
-        if let Some(expect) = shown.iter().find(|expect| {
-            matches!(expect, Expect::Token(_)) && shown.has_token(tok) && expect.describe() == tok.describe()
-        }) && shown.iter().count() > 1
-        {
-            shown = shown.without(expect);
-        }
-    }
-    if shown.contains(Expect::Expression) {
+    open.last().copied()
+}
+
+/// What was expected: what could begin something before what could continue it, which is no news.
+fn expectation(expected: Expected, bracket: Option<Tok<'_>>) -> Option<String> {
+    if expected.contains(Expect::Expression) {
         return Some("an expression".into());
     }
-    if shown.contains(Expect::ItemEnd) && shown.iter().count() > 1 {
-        shown = shown.without(Expect::End);
+    let weak = |expect: Expect| {
+        let symbols = [Tok::Dot, Tok::Question, Tok::Pipe, Tok::LAngle, Tok::At, Tok::LParen];
+        let ends = expected.contains(Expect::ItemEnd);
+        expect == Expect::Operator
+            || symbols.into_iter().any(|tok| expect.is_token(tok))
+            || (ends && (expect == Expect::End || expect.is_token(Tok::Colon) || expect.is_token(Tok::Comma)))
+    };
+    let mut shown: Vec<Expect> = expected.iter().filter(|&expect| !weak(expect)).collect();
+    if shown.is_empty() {
+        shown = expected.iter().collect();
     }
-    let all: Vec<String> = shown.iter().map(Expect::describe).collect();
+    let mut all: Vec<String> = Vec::new();
+    for expect in shown {
+        let names = match (expect, bracket.and_then(Tok::partner)) {
+            (Expect::ItemEnd, Some(close)) if close != Tok::RBrace => vec!["`,`".into(), close.describe()],
+            _ => vec![expect.describe()],
+        };
+        all.extend(names.into_iter().filter(|name| !all.contains(name)).collect::<Vec<_>>());
+    }
     match all.len() {
         0 => None,
         1..=4 => Some(list(all.into_iter(), "or")),

@@ -118,6 +118,11 @@ impl Expect {
         }
     }
 
+    /// Whether it is this token.
+    pub(crate) fn is_token(self, tok: Tok<'_>) -> bool {
+        matches!(self, Expect::Token(n) if TOKENS[n as usize] == tok)
+    }
+
     /// How it is named in a message.
     pub(crate) fn describe(self) -> String {
         match self {
@@ -152,10 +157,6 @@ impl Expected {
     pub(crate) fn iter(self) -> impl Iterator<Item = Expect> {
         let tokens = (0..TOKENS.len()).map(|n| Expect::Token(n as u8));
         LABELS.into_iter().chain(tokens).filter(move |&expect| self.contains(expect))
-    }
-
-    pub(crate) fn without(self, expect: Expect) -> Expected {
-        Expected(self.0 & !expect.bit())
     }
 }
 

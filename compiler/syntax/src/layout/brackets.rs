@@ -12,6 +12,7 @@ use crate::token::Tok;
 /// How far the place for a missing bracket is searched, and how many of one declaration are reported one by one.
 const SEARCH_LIMIT: usize = 2_000;
 const REPORT_LIMIT: usize = 3;
+const SEARCHED_BRACKETS: usize = 16;
 
 /// The tokens with balanced brackets; brackets that were put in have no length.
 pub(super) fn balance<'s>(file: FileId, tokens: &[Token<'s>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Token<'s>> {
@@ -65,17 +66,23 @@ fn close(
     missing: &mut Vec<(usize, Tok<'static>)>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let Some(&innermost) = unclosed.last() else { return };
-    let at = place(tokens, innermost, before);
+    // From the innermost outwards: an outer bracket ends before the next one begins, or not before that one ends.
+    let mut at = before;
     for (n, &opener) in unclosed.iter().enumerate().rev() {
         let token = &tokens[opener];
         let Some(partner) = token.tok.partner() else { continue };
-        // Braces stay open for as long as they can: their lines are separate anyway.
-        let here = if token.tok == Tok::LBrace || unclosed[n..].iter().any(|&inner| tokens[inner].tok == Tok::LBrace) {
-            before
-        } else {
-            at
-        };
+        let inner = unclosed.get(n + 1).copied();
+        if token.tok == Tok::LBrace {
+            // Braces stay open for as long as they can: their lines are separate anyway.
+            at = before;
+        } else if inner.is_none() || unclosed.len() <= SEARCHED_BRACKETS {
+            let limit = inner.unwrap_or(before);
+            let found = place(tokens, opener, limit);
+            if found < limit || inner.is_none() {
+                at = found;
+            }
+        }
+        let here = at;
         missing.push((here, partner));
         if unclosed.len() <= REPORT_LIMIT || n == 0 {
             let span = Span::new(file, token.start, token.end);

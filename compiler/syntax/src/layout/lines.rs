@@ -31,7 +31,7 @@ pub(super) fn lay_out<'s>(
 ) -> Chunk<'s> {
     let tokens = mark_angles(tokens);
     let close = partners(&tokens);
-    let lines = Lines { tokens: &tokens, is_enum: kind == Some("enum") };
+    let lines = Lines { tokens: &tokens, is_enum: kind == Some("enum"), is_stream: kind == Some("stream") };
     let has_docs = matches!(kind, Some("features" | "message" | "enum"));
     let mut out: Vec<(Tok<'s>, SimpleSpan)> = Vec::with_capacity(tokens.len() + 16);
     let mut frames = vec![Frame { opener: None, close: tokens.len(), operators: 0 }];
@@ -168,10 +168,12 @@ fn mark_angles<'s>(tokens: &[Token<'s>]) -> Vec<Token<'s>> {
         let after = match tokens.get(end + 1) {
             None => true,
             Some(next) => {
-                next.first
+                follows_as(&tokens[..i])
+                    || next.first
                     || match next.tok {
                         Tok::LParen | Tok::RParen | Tok::RBracket | Tok::LBrace | Tok::RBrace => true,
-                        Tok::Comma | Tok::Question | Tok::Assign | Tok::Semicolon | Tok::Pipe | Tok::Coalesce => true,
+                        Tok::Comma | Tok::Question | Tok::Assign | Tok::Semicolon | Tok::Pipe => true,
+                        Tok::Colon | Tok::Dot | Tok::FatArrow => true,
                         Tok::Word(word) => is_reserved(word) || word == "over",
                         _ => false,
                     }
@@ -187,9 +189,19 @@ fn mark_angles<'s>(tokens: &[Token<'s>]) -> Vec<Token<'s>> {
     out
 }
 
+/// Whether the dotted name that these tokens end with is the type of a cast.
+fn follows_as(tokens: &[Token<'_>]) -> bool {
+    let mut at = tokens.len() - 1;
+    while at >= 2 && tokens[at - 1].tok == Tok::Dot && matches!(tokens[at - 2].tok, Tok::Word(_)) {
+        at -= 2;
+    }
+    at >= 1 && tokens[at - 1].tok == Tok::Word("as")
+}
+
 struct Lines<'a, 's> {
     tokens: &'a [Token<'s>],
     is_enum: bool,
+    is_stream: bool,
 }
 
 impl<'s> Lines<'_, 's> {
@@ -205,6 +217,10 @@ impl<'s> Lines<'_, 's> {
         }
         if matches!(cur, Tok::RBrace | Tok::Comma) {
             return false;
+        }
+        // The body of a stream begins, even where the clause before it is unfinished.
+        if depth == 0 && self.is_stream && cur == Tok::LBrace {
+            return true;
         }
         if depth > 0 && (self.is_enum || self.begins_item(i)) {
             return true;
