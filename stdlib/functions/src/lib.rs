@@ -5,11 +5,15 @@
 //!
 //! This crate must never know who calls it.
 
+mod bytes;
 mod calendar;
 mod cast;
 mod decimal;
 mod decimal_text;
 mod iso;
+mod json;
+mod json_path;
+mod json_text;
 mod math;
 mod nulls;
 mod positions;
@@ -31,6 +35,8 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
         regexp::defs(),
         math::defs(),
         time::defs(),
+        json::defs(),
+        bytes::defs(),
         nulls::defs(),
         cast::defs(),
         decimal::defs(),
