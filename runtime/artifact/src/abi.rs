@@ -155,7 +155,7 @@ pub mod runtime_helpers {
     pub const FAIL: &str = "rt.fail(cx, row, site)";
     /// `(cx, output, out_row, slot)`: appends the slot to a nested output as row `out_row`, replacing what a failed row left there.
     pub const EMIT: &str = "rt.emit(cx, output, out_row, slot)";
-    /// `(cx, address, size_bytes, view)`: writes the 16-byte view of a text longer than 12 bytes, copying it to the arena where it is not in a known buffer.
+    /// `(cx, address, size_bytes, view)`: writes the 16-byte view of a text of any length; one longer than 12 bytes is copied to the arena where it is not in a known buffer.
     pub const VIEW: &str = "rt.view(cx, address, size_bytes, view)";
     /// `(cx, plan, slot, ret, site) -> answer`: decodes a JSON text (slot: string or bytes) by the manifest's decode plan into a struct handle.
     pub const DECODE_JSON: &str = "rt.decode_json(cx, plan, slot, ret, site) -> answer";
