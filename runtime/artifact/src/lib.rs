@@ -8,5 +8,6 @@
 pub mod abi;
 pub mod connector;
 pub mod decode_plan;
+pub mod file;
 pub mod image;
 pub mod manifest;

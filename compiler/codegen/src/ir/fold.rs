@@ -4,7 +4,7 @@
 //!
 //! This file must not know regions.
 
-use chalk_types::{IntWidth, Kind};
+use chalk_types::Kind;
 
 use super::{Binary, Builder, Checked, Literal, Op, Unary, V};
 
@@ -91,7 +91,6 @@ fn fold_unary(builder: &Builder, op: Unary, value: V, kind: &Kind) -> Option<Fol
         (Unary::Retype, literal) => literal.clone(),
         (Unary::IntToFloat, Literal::Int(a)) => Literal::float(*a as f64),
         (Unary::UintToFloat, Literal::Int(a)) => Literal::float(*a as u64 as f64),
-        (Unary::ByteLength, Literal::Bytes(bytes)) => Literal::Int(bytes.len() as i64),
         (op, Literal::Float(bits)) => {
             let a = f64::from_bits(*bits);
             match op {
@@ -100,14 +99,13 @@ fn fold_unary(builder: &Builder, op: Unary, value: V, kind: &Kind) -> Option<Fol
                 Unary::Ceil => Literal::float(a.ceil()),
                 Unary::Floor => Literal::float(a.floor()),
                 Unary::Trunc => Literal::float(a.trunc()),
-                Unary::Nearest => Literal::float(a.round_ties_even()),
                 Unary::Sqrt => Literal::float(a.sqrt()),
                 Unary::FloatToInt => Literal::Int(a as i64),
                 Unary::FloatToUint => Literal::Int(a as u64 as i64),
                 Unary::RoundToFloat32 => Literal::float(f64::from(a as f32)),
-                Unary::FitsInt => {
-                    Literal::Bool(a.trunc() == a && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&a))
-                }
+                Unary::FitsInt => Literal::Bool(
+                    a.trunc() == a && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&a),
+                ),
                 Unary::FitsUint => Literal::Bool(a.trunc() == a && (0.0..18_446_744_073_709_551_616.0).contains(&a)),
                 Unary::IsNan => Literal::Bool(a.is_nan()),
                 _ => return None,
@@ -137,7 +135,7 @@ fn fold_binary(builder: &Builder, op: Binary, left: V, right: V) -> Option<Folde
         let same = match op {
             Binary::IntEqual | Binary::FloatEqual | Binary::TextEqual | Binary::DecimalEqual => Some(true),
             Binary::IntLessEqual | Binary::UintLessEqual | Binary::DecimalLessEqual => Some(true),
-            Binary::IntLess | Binary::UintLess | Binary::DecimalLess | Binary::Xor => Some(false),
+            Binary::IntLess | Binary::UintLess | Binary::DecimalLess => Some(false),
             _ => None,
         };
         if let Some(same) = same {
@@ -151,6 +149,8 @@ fn fold_binary(builder: &Builder, op: Binary, left: V, right: V) -> Option<Folde
             Binary::BitXor => Literal::Int(a ^ b),
             Binary::IntAdd => Literal::Int(a.wrapping_add(*b)),
             Binary::IntSub => Literal::Int(a.wrapping_sub(*b)),
+            Binary::IntMul => Literal::Int(a.wrapping_mul(*b)),
+            Binary::IntQuotient => Literal::Int(a.wrapping_div(*b)),
             Binary::IntEqual => Literal::Bool(a == b),
             Binary::IntLess => Literal::Bool(a < b),
             Binary::IntLessEqual => Literal::Bool(a <= b),
@@ -159,7 +159,6 @@ fn fold_binary(builder: &Builder, op: Binary, left: V, right: V) -> Option<Folde
             _ => return None,
         },
         (Literal::Bool(a), Literal::Bool(b)) => match op {
-            Binary::Xor => Literal::Bool(a ^ b),
             Binary::IntEqual => Literal::Bool(a == b),
             Binary::UintLess => Literal::Bool(!a & b),
             Binary::UintLessEqual => Literal::Bool(a <= b),
@@ -192,9 +191,4 @@ fn fold_binary(builder: &Builder, op: Binary, left: V, right: V) -> Option<Folde
         _ => return None,
     };
     Some(Folded::Literal(literal))
-}
-
-/// Whether values of an integer kind compare unsigned.
-pub(crate) fn is_unsigned(kind: &Kind) -> bool {
-    matches!(kind, Kind::Bool | Kind::Int(IntWidth::UInt64))
 }

@@ -296,8 +296,6 @@ pub(crate) enum Unary {
     Floor,
     /// Towards zero.
     Trunc,
-    /// To the nearest, ties to even.
-    Nearest,
     /// Square root.
     Sqrt,
     /// Signed integer to float, rounded.
@@ -316,8 +314,6 @@ pub(crate) enum Unary {
     FitsUint,
     /// Whether a float is NaN.
     IsNan,
-    /// Bytes of a string or of bytes.
-    ByteLength,
 }
 
 /// Operations on two values.
@@ -327,8 +323,6 @@ pub(crate) enum Binary {
     And,
     /// Of two bools.
     Or,
-    /// Of two bools.
-    Xor,
     /// Of integers, bit by bit.
     BitAnd,
     /// Of integers, bit by bit.
@@ -339,6 +333,10 @@ pub(crate) enum Binary {
     IntAdd,
     /// Wraps.
     IntSub,
+    /// Wraps.
+    IntMul,
+    /// Signed, towards zero; the divisor is a constant other than 0 and -1.
+    IntQuotient,
     /// `+`
     FloatAdd,
     /// `-`
@@ -509,7 +507,9 @@ impl Op {
     /// Whether the row can end or change in it, so that it stays although nobody reads its results.
     pub(crate) fn has_effect(&self) -> bool {
         match self {
-            Op::Checked { .. } | Op::FailIf { .. } | Op::ExitIf { .. } | Op::DecodeJson { .. } | Op::Store { .. } => true,
+            Op::Checked { .. } | Op::FailIf { .. } | Op::ExitIf { .. } | Op::DecodeJson { .. } | Op::Store { .. } => {
+                true
+            }
             Op::Call { fallible, .. } => *fallible,
             Op::If { then, otherwise, .. } => then.has_effect() || otherwise.has_effect(),
             // Failures of the body go to the fallback.

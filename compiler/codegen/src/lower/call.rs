@@ -35,9 +35,8 @@ impl Lowering<'_> {
     /// The value in the answer slot.
     pub(super) fn read_answer(&mut self, kind: &Kind) -> Parts {
         let base = self.b.ins().stack_addr(I64, self.answer, 0);
-        let words: Vec<Value> = (0..super::registers(kind).len())
-            .map(|word| self.b.ins().load(I64, WRITE, base, WORDS[word]))
-            .collect();
+        let words: Vec<Value> =
+            (0..super::registers(kind).len()).map(|word| self.b.ins().load(I64, WRITE, base, WORDS[word])).collect();
         match kind {
             Kind::Null | Kind::Bool => Parts::one(self.b.ins().ireduce(I8, words[0])),
             Kind::Float32 | Kind::Float64 => Parts::one(self.b.ins().bitcast(F64, MemFlagsData::new(), words[0])),

@@ -22,6 +22,8 @@ mod ops;
 mod output;
 mod text;
 
+use std::collections::HashMap;
+
 use chalk_artifact::abi::{column_view, kernel_context, runtime_helpers, slot, status};
 use chalk_diagnostics::Span;
 use chalk_types::Kind;
@@ -126,11 +128,12 @@ struct Lowering<'a> {
     on_failure: Vec<OnFailure>,
     /// Filtered and skipped rows: the block takes the status byte.
     exit: Block,
-    next: Block,
     signatures: Vec<(usize, bool, SigRef)>,
     arguments: StackSlot,
     answer: StackSlot,
     spans: Vec<Span>,
+    /// Texts that are known while compiling.
+    constants: HashMap<V, Vec<u8>>,
 }
 
 /// A lowered kernel.
@@ -197,11 +200,11 @@ pub(crate) fn lower(
         out_row,
         on_failure: vec![OnFailure::Row(fail)],
         exit,
-        next,
         signatures: Vec::new(),
         arguments,
         answer,
         spans: Vec::new(),
+        constants: HashMap::new(),
     };
     lowering.load_columns();
     lowering.load_outputs(outputs_base);

@@ -19,11 +19,15 @@ impl Lowering<'_> {
     pub(super) fn value_op(&mut self, op: &Op, results: &[V]) {
         let kind = self.kind(results[0]).clone();
         let parts = match op {
-            Op::Const(literal) => self.literal(literal),
+            Op::Const(literal) => {
+                if let Literal::Bytes(bytes) = literal {
+                    self.constants.insert(results[0], bytes.clone());
+                }
+                self.literal(literal)
+            }
             Op::Zero => self.zero(&kind),
             Op::Load(input) => self.load_input(*input),
             Op::LoadValid(input) => Parts::one(self.load_input_valid(*input)),
-            Op::Unary(Unary::ByteLength, a) => Parts::one(self.get(*a).b()),
             Op::Unary(Unary::Retype, a) => self.get(*a),
             Op::Unary(op, a) => {
                 let a = self.get(*a).a();
@@ -65,7 +69,8 @@ impl Lowering<'_> {
             }
             Op::DecodeJson { plan, text, site } => {
                 let text = self.argument(0, *text);
-                let (plan, answer, at) = (self.int(i64::from(*plan)), self.answer_address(), self.int(i64::from(*site)));
+                let (plan, answer, at) =
+                    (self.int(i64::from(*plan)), self.answer_address(), self.int(i64::from(*site)));
                 let args = [self.context, plan, text, answer, at];
                 let failed = self.call_runtime(runtime_helpers::DECODE_JSON, &args, true);
                 self.fail_if(failed, *site);
@@ -191,7 +196,6 @@ impl Lowering<'_> {
             Unary::Ceil => ins.ceil(a),
             Unary::Floor => ins.floor(a),
             Unary::Trunc => ins.trunc(a),
-            Unary::Nearest => ins.nearest(a),
             Unary::Sqrt => ins.sqrt(a),
             Unary::IntToFloat => ins.fcvt_from_sint(F64, a),
             Unary::UintToFloat => ins.fcvt_from_uint(F64, a),
@@ -204,7 +208,7 @@ impl Lowering<'_> {
             Unary::FitsInt => self.fits(a, -9_223_372_036_854_775_808.0, 9_223_372_036_854_775_808.0),
             Unary::FitsUint => self.fits(a, 0.0, 18_446_744_073_709_551_616.0),
             Unary::IsNan => ins.fcmp(FloatCC::Unordered, a, a),
-            Unary::Retype | Unary::ByteLength => unreachable!("handled with all registers at hand"),
+            Unary::Retype => unreachable!("handled with all registers at hand"),
         }
     }
 
@@ -220,15 +224,17 @@ impl Lowering<'_> {
         self.b.ins().band(is_whole, inside)
     }
 
-    fn binary(&mut self, op: Binary, left: Parts, right: Parts) -> Value {
+    pub(super) fn binary(&mut self, op: Binary, left: Parts, right: Parts) -> Value {
         let (a, b) = (left.a(), right.a());
         let ins = self.b.ins();
         match op {
             Binary::And | Binary::BitAnd => ins.band(a, b),
             Binary::Or | Binary::BitOr => ins.bor(a, b),
-            Binary::Xor | Binary::BitXor => ins.bxor(a, b),
+            Binary::BitXor => ins.bxor(a, b),
             Binary::IntAdd => ins.iadd(a, b),
             Binary::IntSub => ins.isub(a, b),
+            Binary::IntMul => ins.imul(a, b),
+            Binary::IntQuotient => ins.sdiv(a, b),
             Binary::FloatAdd => ins.fadd(a, b),
             Binary::FloatSub => ins.fsub(a, b),
             Binary::FloatMul => ins.fmul(a, b),

@@ -136,23 +136,15 @@ impl Lowering<'_> {
     }
 }
 
-/// Words of 8, 4, 2 and 1 bytes that cover `length` bytes: greedy, the last one moved back to end with the text.
+/// Words of one size that cover `length` bytes: one after the other, the last moved back to end with the text.
 fn covering_words(length: usize) -> Vec<(usize, usize)> {
-    let mut words = Vec::new();
-    let mut at = 0;
-    while at < length {
-        let rest = length - at;
-        let size = match (length, rest) {
-            (8.., _) => 8,
-            (4.., _) => 4,
-            (2.., _) => 2,
-            _ => 1,
-        };
-        let start = at.min(length - size);
-        words.push((start, size));
-        at = start + size;
-    }
-    words
+    let size = match length {
+        8.. => 8,
+        4.. => 4,
+        2.. => 2,
+        _ => 1,
+    };
+    (0..length.div_ceil(size)).map(|word| ((word * size).min(length - size), size)).collect()
 }
 
 /// The first bytes as an array.

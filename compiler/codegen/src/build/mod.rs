@@ -1,0 +1,237 @@
+//! A checked program to column IR: one kernel at a time.
+//!
+//! The order of evaluation is the one that the reference evaluator documents: raw filter, parse, filter, timestamp,
+//! assignments in order of writing, expression features in their order; left to right within an expression.
+//!
+//! This module must not know Cranelift.
+
+mod arith;
+mod cast;
+mod compare;
+mod expr;
+mod nested;
+mod value;
+
+use std::collections::HashMap;
+
+use chalk_artifact::decode_plan::ColumnPlan;
+use chalk_artifact::manifest::{KernelInput, ResolverOutput};
+use chalk_catalog::Catalog;
+use chalk_hir::program::{Expr, ExprKind, FeatureClass, LocalId, MessageInput, Program, StreamResolver};
+use chalk_types::{Kind, Type};
+
+use self::value::{Absence, Flat, Path, Val};
+use crate::ir::{Builder, Exit, Input, Kernel, Op, Output, Role, V, finish};
+use crate::tables::Tables;
+
+/// Builds the body of one kernel.
+struct Scope<'a> {
+    program: &'a Program,
+    catalog: &'a Catalog,
+    tables: &'a mut Tables,
+    b: Builder,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+    /// What the message is, in a resolver.
+    message: Option<MessageInput>,
+    /// Columns of the message asked for so far.
+    columns: Vec<ColumnPlan>,
+    locals: HashMap<LocalId, Val>,
+    /// The class whose features `ExprKind::Feature` means.
+    class: &'a FeatureClass,
+    /// Features known so far.
+    features: HashMap<usize, Val>,
+}
+
+/// A main kernel with what the manifest says of it.
+pub(crate) struct MainKernel {
+    /// The kernel.
+    pub(crate) kernel: Kernel,
+    /// Columns of the message that were asked for; its `Decoded` inputs are positions in it.
+    pub(crate) columns: Vec<ColumnPlan>,
+    /// What its outputs are.
+    pub(crate) outputs: Vec<ResolverOutput>,
+}
+
+/// The kernel that decides over envelope and headers, if the resolver has such a `where`.
+pub(crate) fn prefilter(
+    program: &Program,
+    catalog: &Catalog,
+    tables: &mut Tables,
+    resolver: &StreamResolver,
+) -> Option<Kernel> {
+    let condition = resolver.prefilter.as_ref()?;
+    let mut scope = Scope::new(program, catalog, tables, &program.classes[resolver.class], None);
+    scope.keep_where(condition);
+    Some(scope.into_kernel(format!("{}::prefilter", resolver.name), Role::Decide).0)
+}
+
+/// The kernel that does everything after the decode.
+pub(crate) fn main(program: &Program, catalog: &Catalog, tables: &mut Tables, resolver: &StreamResolver) -> MainKernel {
+    let class = &program.classes[resolver.class];
+    let mut scope = Scope::new(program, catalog, tables, class, Some(resolver.input));
+    let expressions = computable(class, resolver);
+    let feature =
+        |index: &usize| Output { ty: class.features[*index].ty.clone(), name: class.features[*index].fqn.clone() };
+    scope.outputs.extend(resolver.assignments.iter().map(|(index, _)| feature(index)));
+    scope.outputs.extend(expressions.iter().map(feature));
+    let mut outputs: Vec<ResolverOutput> =
+        resolver.assignments.iter().map(|(index, _)| ResolverOutput::Feature(*index as u32)).collect();
+    outputs.extend(expressions.iter().map(|index| ResolverOutput::Expression(*index as u32)));
+
+    if let Some(condition) = &resolver.raw_filter {
+        scope.keep_where(condition);
+    }
+    if let Some((local, value)) = &resolver.parse {
+        let parsed = scope.expr(value);
+        let parsed = scope.skip_null(parsed);
+        scope.locals.insert(*local, parsed);
+    }
+    if let Some(condition) = &resolver.filter {
+        scope.keep_where(condition);
+    }
+    if let Some(timestamp) = &resolver.timestamp {
+        scope.outputs.push(Output { ty: Kind::Datetime.optional(), name: "event time".to_owned() });
+        outputs.push(ResolverOutput::EventTime);
+        let value = scope.flat(timestamp);
+        scope.store(scope.outputs.len() - 1, value);
+    }
+    for (output, (index, value)) in resolver.assignments.iter().enumerate() {
+        scope.set_feature(output, *index, value);
+    }
+    for (position, index) in expressions.iter().enumerate() {
+        if let Some(expression) = &class.features[*index].expression {
+            scope.set_feature(resolver.assignments.len() + position, *index, expression);
+        }
+    }
+    let (kernel, columns) = scope.into_kernel(format!("{}::main", resolver.name), Role::Apply);
+    MainKernel { kernel, columns, outputs }
+}
+
+/// The kernel that computes a class's expression features from its stored ones, and which features its outputs are.
+pub(crate) fn expressions(
+    program: &Program,
+    catalog: &Catalog,
+    tables: &mut Tables,
+    class: &FeatureClass,
+) -> Option<(Kernel, Vec<u32>)> {
+    if class.expression_order.is_empty() {
+        return None;
+    }
+    let mut scope = Scope::new(program, catalog, tables, class, None);
+    for index in &class.expression_order {
+        let feature = &class.features[*index];
+        scope.outputs.push(Output { ty: feature.ty.clone(), name: feature.fqn.clone() });
+        if let Some(expression) = &feature.expression {
+            scope.set_feature(scope.outputs.len() - 1, *index, expression);
+        }
+    }
+    let order = class.expression_order.iter().map(|index| *index as u32).collect();
+    Some((scope.into_kernel(format!("{}::expressions", class.name), Role::Apply).0, order))
+}
+
+/// The expression features that read nothing but what the resolver sets, in their order.
+fn computable(class: &FeatureClass, resolver: &StreamResolver) -> Vec<usize> {
+    let mut known: Vec<bool> = vec![false; class.features.len()];
+    for (index, _) in &resolver.assignments {
+        known[*index] = true;
+    }
+    let mut found = Vec::new();
+    for index in &class.expression_order {
+        let Some(expression) = &class.features[*index].expression else { continue };
+        if reads_only(expression, &known) {
+            known[*index] = true;
+            found.push(*index);
+        }
+    }
+    found
+}
+
+fn reads_only(expr: &Expr, known: &[bool]) -> bool {
+    let mut ok = match expr.kind {
+        ExprKind::Feature(index) => known[index],
+        _ => true,
+    };
+    expr.for_each_child(|child| ok = ok && reads_only(child, known));
+    ok
+}
+
+impl<'a> Scope<'a> {
+    fn new(
+        program: &'a Program,
+        catalog: &'a Catalog,
+        tables: &'a mut Tables,
+        class: &'a FeatureClass,
+        message: Option<MessageInput>,
+    ) -> Scope<'a> {
+        Scope {
+            program,
+            catalog,
+            tables,
+            b: Builder::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            message,
+            columns: Vec::new(),
+            locals: HashMap::new(),
+            class,
+            features: HashMap::new(),
+        }
+    }
+
+    fn into_kernel(self, symbol: String, role: Role) -> (Kernel, Vec<ColumnPlan>) {
+        let (kinds, body) = self.b.into_parts();
+        let mut kernel = Kernel { symbol, role, inputs: self.inputs, outputs: self.outputs, kinds, body };
+        finish(&mut kernel);
+        (kernel, self.columns)
+    }
+
+    /// Ends rows for which a condition is not true.
+    fn keep_where(&mut self, condition: &Expr) {
+        let condition = self.flat(condition);
+        let keep = self.is_true(condition);
+        let drop = self.b.not(keep);
+        self.b.effect(Op::ExitIf { cond: drop, exit: Exit::Filtered });
+    }
+
+    /// Skips rows whose value is null; gives the value, known to be there.
+    fn skip_null(&mut self, value: Val) -> Val {
+        if let Some(valid) = self.validity(&value) {
+            let null = self.b.not(valid);
+            self.b.effect(Op::ExitIf { cond: null, exit: Exit::Skipped });
+        }
+        match value {
+            Val::Flat(flat) => Val::Flat(Flat { valid: None, ..flat }),
+            Val::Path(path) => Val::Path(Path { absence: Absence::Never, ..path }),
+        }
+    }
+
+    /// Computes a feature, writes it and keeps it for expressions that read it.
+    fn set_feature(&mut self, output: usize, index: usize, value: &Expr) {
+        let value = self.expr(value);
+        let flat = self.flatten(&value);
+        self.store(output, flat);
+        self.features.insert(index, value);
+    }
+
+    fn store(&mut self, output: usize, Flat { value, valid }: Flat) {
+        self.b.effect(Op::Store { output: output as u32, value, valid });
+    }
+
+    /// The input with that source.
+    fn input(&mut self, source: KernelInput, ty: &Type, name: impl FnOnce() -> String) -> u32 {
+        if let Some(known) = self.inputs.iter().position(|input| input.source == source) {
+            return known as u32;
+        }
+        self.inputs.push(Input { source, ty: ty.clone(), name: name() });
+        self.inputs.len() as u32 - 1
+    }
+
+    /// A value of an input.
+    fn load(&mut self, input: u32) -> Flat {
+        let ty = self.inputs[input as usize].ty.clone();
+        let value: V = self.b.emit(Op::Load(input), ty.kind);
+        let valid = ty.nullable.then(|| self.b.emit(Op::LoadValid(input), Kind::Bool));
+        Flat { value, valid }
+    }
+}
