@@ -10,6 +10,7 @@ mod expressions;
 mod helpers;
 mod input;
 pub mod json;
+pub mod loader;
 mod output;
 mod program;
 mod runner;

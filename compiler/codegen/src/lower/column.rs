@@ -1,5 +1,8 @@
 //! Reading columns: of the kernel's inputs, with addresses loaded before the loop, and of nested ones, reached by handle.
 //!
+//! Inputs do not change while a kernel runs. What lies behind a handle may: a list that a helper made grows, and moves, with
+//! the next one. So only loads of inputs are marked as repeatable.
+//!
 //! A missing bitmap is read as a byte of ones, without a branch. A text is told from its view without a branch too.
 //!
 //! This file must not know where columns come from.
@@ -8,9 +11,9 @@ use chalk_artifact::abi::column_view;
 use chalk_types::{IntWidth, Kind};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, F64, I8, I64};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
-use super::{Lowering, Parts, READ};
+use super::{Lowering, Parts, READ, WRITE};
 use crate::ir::{Op, Region};
 use crate::tables::Literals;
 
@@ -22,6 +25,8 @@ pub(super) struct Column {
     buffers: Option<Value>,
     children: Option<Value>,
     validity: Option<Bitmap>,
+    /// `READ` or `WRITE`: whether what is loaded stays the same.
+    flags: MemFlagsData,
 }
 
 /// A bitmap that may be missing: a byte's position is masked, so that the stand-in has one byte.
@@ -29,6 +34,7 @@ pub(super) struct Column {
 struct Bitmap {
     address: Value,
     position_mask: Value,
+    flags: MemFlagsData,
 }
 
 impl Lowering<'_> {
@@ -38,17 +44,17 @@ impl Lowering<'_> {
         mark_validity(&self.kernel.body, &mut needs_validity);
         for (index, input) in self.kernel.inputs.iter().enumerate() {
             let view = self.input_view(index as u32);
-            let mut column = self.column(view, &input.ty.kind);
+            let mut column = self.column(view, &input.ty.kind, READ);
             if needs_validity[index] {
-                column.validity = Some(self.bitmap(view));
+                column.validity = Some(self.bitmap(view, READ));
             }
             self.columns[index] = Some(column);
         }
     }
 
-    fn column(&mut self, view: Value, kind: &Kind) -> Column {
-        let load = |this: &mut Self, offset| Some(this.b.ins().load(I64, READ, view, offset));
-        let mut column = Column { view, data: None, buffers: None, children: None, validity: None };
+    fn column(&mut self, view: Value, kind: &Kind, flags: MemFlagsData) -> Column {
+        let load = |this: &mut Self, offset| Some(this.b.ins().load(I64, flags, view, offset));
+        let mut column = Column { view, data: None, buffers: None, children: None, validity: None, flags };
         match kind {
             Kind::Null | Kind::Struct(_) => {}
             Kind::Vector(..) => column.children = load(self, column_view::children),
@@ -70,14 +76,15 @@ impl Lowering<'_> {
         column
     }
 
-    fn bitmap(&mut self, view: Value) -> Bitmap {
-        let address = self.b.ins().load(I64, READ, view, column_view::validity);
+    fn bitmap(&mut self, view: Value, flags: MemFlagsData) -> Bitmap {
+        let address = self.b.ins().load(I64, flags, view, column_view::validity);
         let ones = self.literal_address(Literals::ALL_VALID);
         let (zero, all) = (self.int(0), self.int(-1));
         let there = self.b.ins().icmp_imm_u(IntCC::NotEqual, address, 0);
         Bitmap {
             address: self.b.ins().select(there, address, ones),
             position_mask: self.b.ins().select(there, all, zero),
+            flags,
         }
     }
 
@@ -102,19 +109,19 @@ impl Lowering<'_> {
 
     /// A value of a column reached by its address.
     pub(super) fn read_view(&mut self, view: Value, kind: &Kind, row: Value) -> Parts {
-        let column = self.column(view, kind);
+        let column = self.column(view, kind, WRITE);
         self.read(column, kind, row)
     }
 
     /// Whether a value of a column reached by its address is not null.
     pub(super) fn read_view_valid(&mut self, view: Value, row: Value) -> Value {
-        let bitmap = self.bitmap(view);
+        let bitmap = self.bitmap(view, WRITE);
         self.read_bitmap(bitmap, row)
     }
 
     /// A child of a column, by position.
     pub(super) fn child_view(&mut self, view: Value, child: u32) -> Value {
-        let children = self.b.ins().load(I64, READ, view, column_view::children);
+        let children = self.b.ins().load(I64, WRITE, view, column_view::children);
         self.b.ins().iadd_imm_s(children, i64::from(child) * column_view::SIZE_BYTES as i64)
     }
 
@@ -122,11 +129,11 @@ impl Lowering<'_> {
         let byte = self.b.ins().ushr_imm_u(row, 3);
         let byte = self.b.ins().band(byte, bitmap.position_mask);
         let address = self.b.ins().iadd(bitmap.address, byte);
-        self.read_bit(address, row)
+        self.read_bit(address, row, bitmap.flags)
     }
 
-    fn read_bit(&mut self, address: Value, row: Value) -> Value {
-        let byte = self.b.ins().load(I8, READ, address, 0);
+    fn read_bit(&mut self, address: Value, row: Value, flags: MemFlagsData) -> Value {
+        let byte = self.b.ins().load(I8, flags, address, 0);
         let position = self.b.ins().ireduce(I8, row);
         let position = self.b.ins().band_imm_u(position, 7);
         let bit = self.b.ins().ushr(byte, position);
@@ -134,6 +141,7 @@ impl Lowering<'_> {
     }
 
     fn read(&mut self, column: Column, kind: &Kind, row: Value) -> Parts {
+        let flags = column.flags;
         match kind {
             Kind::Null => Parts::one(self.b.ins().iconst(I8, 0)),
             Kind::Struct(_) => Parts::two(column.view, row),
@@ -144,8 +152,8 @@ impl Lowering<'_> {
             }
             Kind::List(_) | Kind::Map(..) => {
                 let address = self.element(column, row, 3);
-                let first = self.b.ins().load(I64, READ, address, 0);
-                let end = self.b.ins().load(I64, READ, address, 8);
+                let first = self.b.ins().load(I64, flags, address, 0);
+                let end = self.b.ins().load(I64, flags, address, 8);
                 let count = self.b.ins().isub(end, first);
                 let view = if matches!(kind, Kind::List(_)) { children_of(column) } else { column.view };
                 Parts::three(view, first, count)
@@ -153,42 +161,42 @@ impl Lowering<'_> {
             Kind::Bool => {
                 let byte = self.b.ins().ushr_imm_u(row, 3);
                 let address = self.b.ins().iadd(data_of(column), byte);
-                Parts::one(self.read_bit(address, row))
+                Parts::one(self.read_bit(address, row, flags))
             }
             Kind::Int(width) => {
                 let address = self.element(column, row, width.size_bytes().trailing_zeros());
                 let ins = self.b.ins();
                 Parts::one(match width {
-                    IntWidth::Int8 => ins.sload8(I64, READ, address, 0),
-                    IntWidth::UInt8 => ins.uload8(I64, READ, address, 0),
-                    IntWidth::Int16 => ins.sload16(I64, READ, address, 0),
-                    IntWidth::UInt16 => ins.uload16(I64, READ, address, 0),
-                    IntWidth::Int32 => ins.sload32(READ, address, 0),
-                    IntWidth::UInt32 => ins.uload32(READ, address, 0),
-                    IntWidth::Int64 | IntWidth::UInt64 => ins.load(I64, READ, address, 0),
+                    IntWidth::Int8 => ins.sload8(I64, flags, address, 0),
+                    IntWidth::UInt8 => ins.uload8(I64, flags, address, 0),
+                    IntWidth::Int16 => ins.sload16(I64, flags, address, 0),
+                    IntWidth::UInt16 => ins.uload16(I64, flags, address, 0),
+                    IntWidth::Int32 => ins.sload32(flags, address, 0),
+                    IntWidth::UInt32 => ins.uload32(flags, address, 0),
+                    IntWidth::Int64 | IntWidth::UInt64 => ins.load(I64, flags, address, 0),
                 })
             }
             Kind::Date | Kind::Enum(_) => {
                 let address = self.element(column, row, 2);
-                Parts::one(self.b.ins().sload32(READ, address, 0))
+                Parts::one(self.b.ins().sload32(flags, address, 0))
             }
             Kind::Datetime | Kind::Time | Kind::Duration => {
                 let address = self.element(column, row, 3);
-                Parts::one(self.b.ins().load(I64, READ, address, 0))
+                Parts::one(self.b.ins().load(I64, flags, address, 0))
             }
             Kind::Float32 => {
                 let address = self.element(column, row, 2);
-                let narrow = self.b.ins().load(F32, READ, address, 0);
+                let narrow = self.b.ins().load(F32, flags, address, 0);
                 Parts::one(self.b.ins().fpromote(F64, narrow))
             }
             Kind::Float64 => {
                 let address = self.element(column, row, 3);
-                Parts::one(self.b.ins().load(F64, READ, address, 0))
+                Parts::one(self.b.ins().load(F64, flags, address, 0))
             }
             Kind::Decimal { .. } => {
                 let address = self.element(column, row, 4);
-                let low = self.b.ins().load(I64, READ, address, 0);
-                let high = self.b.ins().load(I64, READ, address, 8);
+                let low = self.b.ins().load(I64, flags, address, 0);
+                let high = self.b.ins().load(I64, flags, address, 8);
                 Parts::two(low, high)
             }
             Kind::String | Kind::Bytes => {
@@ -200,15 +208,16 @@ impl Lowering<'_> {
 
     /// A text from its view. An inline one has no buffer, so the load of a buffer's address is turned on the view itself.
     fn read_text(&mut self, column: Column, view: Value) -> Parts {
+        let flags = column.flags;
         let Some(buffers) = column.buffers else { unreachable!("a text column has buffers") };
-        let length = self.b.ins().uload32(READ, view, 0);
+        let length = self.b.ins().uload32(flags, view, 0);
         let is_long = self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, length, 12);
-        let buffer = self.b.ins().uload32(READ, view, 8);
-        let offset = self.b.ins().uload32(READ, view, 12);
+        let buffer = self.b.ins().uload32(flags, view, 8);
+        let offset = self.b.ins().uload32(flags, view, 12);
         let buffer = self.b.ins().ishl_imm_u(buffer, 3);
         let buffer = self.b.ins().iadd(buffers, buffer);
         let buffer = self.b.ins().select(is_long, buffer, view);
-        let start = self.b.ins().load(I64, READ, buffer, 0);
+        let start = self.b.ins().load(I64, flags, buffer, 0);
         let long = self.b.ins().iadd(start, offset);
         let inline = self.b.ins().iadd_imm_s(view, 4);
         let address = self.b.ins().select(is_long, long, inline);
