@@ -19,23 +19,24 @@ struct Learner<'a> {
     program: &'a Program,
     objects: &'a [FastObject],
     bytes: &'a [u8],
-    template: Template,
+    template: &'a mut Template,
     /// Where the literal under way begins in the message.
     literal_start: usize,
 }
 
-/// A template of the message, if it can have one.
-pub(super) fn learn(program: &Program, objects: &[FastObject], bytes: &[u8]) -> Option<Template> {
+/// Makes the template one of the message, if that can have one. Its memory is used again.
+pub(super) fn learn(program: &Program, objects: &[FastObject], bytes: &[u8], template: &mut Template) -> bool {
+    template.clear();
     if bytes.len() > GREATEST_MESSAGE_BYTES {
-        return None;
+        return false;
     }
-    let mut learner = Learner { program, objects, bytes, template: Template::default(), literal_start: 0 };
-    learner.object(Some(0), skip_blanks(bytes, 0), 1)?;
-    let (tail, tail_bytes) = learner.end_literal(bytes.len());
-    let mut template = learner.template;
-    (template.tail, template.tail_bytes) = (tail, tail_bytes);
+    let mut learner = Learner { program, objects, bytes, template, literal_start: 0 };
+    if learner.object(Some(0), skip_blanks(bytes, 0), 1).is_none() {
+        return false;
+    }
+    (learner.template.tail, learner.template.tail_bytes) = learner.end_literal(bytes.len());
     template.literals.extend_from_slice(&[0; PADDING_BYTES]);
-    Some(template)
+    true
 }
 
 impl Learner<'_> {

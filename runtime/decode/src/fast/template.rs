@@ -76,6 +76,8 @@ pub(super) struct Templates {
     since_try: u32,
     credit: u32,
     until_credit: u32,
+    /// Memory for the next one.
+    spare: Template,
 }
 
 impl Templates {
@@ -134,18 +136,18 @@ impl Templates {
             }
             self.credit = 1;
         }
-        let Some(template) = super::learn::learn(program, objects, bytes) else {
+        if !super::learn::learn(program, objects, bytes, &mut self.spare) {
             self.until_credit = LEARN_EVERY;
             self.credit = 0;
             return;
-        };
+        }
         self.credit = if self.templates.is_empty() { MOST_TEMPLATES as u32 } else { self.credit };
         self.credit -= 1;
         self.until_credit = LEARN_EVERY;
         self.misses_in_a_row = 0;
         if self.templates.len() < MOST_TEMPLATES {
             self.latest = self.templates.len();
-            self.templates.push(template);
+            self.templates.push(std::mem::take(&mut self.spare));
             return;
         }
         let mut least = 0;
@@ -155,12 +157,19 @@ impl Templates {
                 least = index;
             }
         }
-        self.templates[least] = template;
+        std::mem::swap(&mut self.templates[least], &mut self.spare);
         self.latest = least;
     }
 }
 
 impl Template {
+    pub(super) fn clear(&mut self) {
+        self.literals.clear();
+        self.ops.clear();
+        self.rest.clear();
+        self.hits = 0;
+    }
+
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, walk: &mut Walk<'_, '_>) -> bool {
         let end = walk.end;
