@@ -13,6 +13,7 @@ pub mod column;
 pub mod context;
 pub mod def;
 pub mod lists;
+pub mod reference;
 pub mod resolve;
 pub mod signature;
 pub mod slot;

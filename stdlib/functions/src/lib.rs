@@ -14,6 +14,7 @@ mod iso;
 mod json;
 mod json_path;
 mod json_text;
+mod list;
 mod math;
 mod nulls;
 mod positions;
@@ -37,6 +38,7 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
         time::defs(),
         json::defs(),
         bytes::defs(),
+        list::defs(),
         nulls::defs(),
         cast::defs(),
         decimal::defs(),

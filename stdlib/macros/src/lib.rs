@@ -2,7 +2,7 @@
 //!
 //! Each item states name, types, meaning, documentation and examples in one place; from it follow the definition
 //! (`FunctionDef`) and the shim that generated code calls. An item without documentation or without an example does
-//! not compile.
+//! not compile. (A ```chalk fragment fence is shown but not run.)
 //!
 //! ```ignore
 //! #[functions(family = "text")]
