@@ -145,3 +145,12 @@ pub(crate) fn day(text: &str) -> Value {
 
 /// `none`
 pub(crate) const NONE: Value = Value::Null;
+
+/// A call that gives a float.
+#[track_caller]
+pub(crate) fn number(name: &str, args: &[Value]) -> f64 {
+    match call(name, args) {
+        Ok(Value::Float(value)) => value,
+        other => panic!("{name}{args:?} gave {other:?}"),
+    }
+}
