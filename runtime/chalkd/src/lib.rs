@@ -5,6 +5,20 @@
 //!
 //! This crate must never know `.chalk` sources or the compiler.
 
+pub mod app;
+pub mod cli;
+pub mod columns;
+pub mod committer;
 pub mod config;
+pub mod dead_letters;
+pub mod engine_pipeline;
+pub mod fates;
+pub mod intake;
+pub mod metrics;
+pub mod online;
+pub mod pipeline;
+pub mod server;
 pub mod state;
+pub mod stop;
 mod suggest;
+pub mod worker;

@@ -73,7 +73,7 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_crash_at_any_byte_leaves_a_prefix_of_the_commits() {
-    for seed in 0..6 {
+    for seed in 0..3 {
         let mut random = Random(seed);
         let dir = tempfile::tempdir().unwrap();
         let recovered = open(Box::<MemoryStore>::default(), dir.path());
@@ -87,7 +87,7 @@ fn a_crash_at_any_byte_leaves_a_prefix_of_the_commits() {
                 consume(&mut pending, seed, partition as i32, offsets[partition]);
                 offsets[partition] += 1;
             }
-            recovered.state.commit(&mut writer, 0, &pending, true).unwrap();
+            recovered.state.commit(&mut writer, 0, &pending, false).unwrap();
             outcomes.push(outcome(&recovered.state));
         }
         let last = segments(dir.path()).pop().unwrap();
@@ -103,6 +103,17 @@ fn a_crash_at_any_byte_leaves_a_prefix_of_the_commits() {
             let at = at.unwrap_or_else(|| panic!("seed {seed}: {size} bytes give the outcome of no prefix: {found:?}"));
             assert!(at >= seen, "seed {seed}: more bytes gave fewer commits");
             seen = at;
+
+            // The run that follows writes behind what the crash left, and is found whole by the one after it.
+            let mut writer = restarted.writer(0);
+            let mut pending = Pending::default();
+            let offset = restarted.state.position(0, 0).map_or(0, |position| position.offset);
+            consume(&mut pending, seed, 0, offset);
+            restarted.state.commit(&mut writer, 0, &pending, false).unwrap();
+            let gone_on = outcome(&restarted.state);
+            drop(restarted);
+            let again = open(Box::<MemoryStore>::default(), crashed.path());
+            assert_eq!(outcome(&again.state), gone_on, "seed {seed}: {size} bytes, then a commit");
         }
         assert_eq!(seen, 12, "seed {seed}: the whole log gives the whole outcome");
     }

@@ -82,10 +82,12 @@ impl Changelogs {
         for (log, segments) in self.segments()? {
             let applied_seq = applied.get(&log).copied().unwrap_or(0);
             let mut last = None;
+            let mut empty = Vec::new();
             let count = segments.len();
             for (index, path) in segments.into_iter().enumerate() {
                 let bytes = fs::read(&path).map_err(|error| failed("read", &path, &error))?;
                 let mut broken = None;
+                let before = last;
                 let read = read_segment(&bytes, &mut |record| {
                     // It may also follow one that a checkpoint has made superfluous.
                     let follows = last == Some(record.previous) || record.previous <= applied_seq;
@@ -116,13 +118,16 @@ impl Changelogs {
                     );
                 }
                 match last {
-                    Some(last_seq) => {
+                    Some(last_seq) if last != before => {
                         let size_bytes = bytes.len() as u64;
                         self.sealed().push(Sealed { log, path, last_seq, size_bytes });
                     }
-                    // Nothing in it was ever acknowledged, and its name may be wanted again.
-                    None => fs::remove_file(&path).map_err(|error| failed("delete", &path, &error))?,
+                    _ => empty.push(path),
                 }
+            }
+            // The chain is whole, so nothing in them was ever acknowledged; their names are wanted again.
+            for path in empty {
+                fs::remove_file(&path).map_err(|error| failed("delete", &path, &error))?;
             }
             if let Some(last) = last {
                 last_of.insert(log, last.max(applied_seq));

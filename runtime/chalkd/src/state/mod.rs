@@ -29,7 +29,7 @@ mod registry;
 pub mod row;
 pub mod store;
 pub mod value_codec;
-mod varint;
+pub(crate) mod varint;
 
 pub use checkpoint::CheckpointReport;
 pub use hot::State;

@@ -1,0 +1,270 @@
+//! Starts a program and stops it: recovery, sources, workers, checkpoints, the server.
+//!
+//! This file must not know how any of them works.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use chalk_artifact::manifest::Manifest;
+use chalk_connectors::{OptionValue, SourceReader};
+
+use crate::committer::{CommitTarget, Committer};
+use crate::config::{Config, Environment, check_sources, source_identity, source_options};
+use crate::dead_letters::DeadLetters;
+use crate::fates::FateCounts;
+use crate::intake::{Intake, SourcePlan};
+use crate::metrics::Metrics;
+use crate::online::{ClassReader, RowWriter};
+use crate::pipeline::Program;
+use crate::server::{QueryContext, Server};
+use crate::state::store::FjallStore;
+use crate::state::{Registry, State, recover};
+use crate::stop::Stop;
+use crate::worker::{Worker, WorkerSettings, WorkerSource};
+
+/// How often the checkpoint thread looks whether it is time.
+const CHECKPOINT_TICK: Duration = Duration::from_millis(100);
+
+/// A running program.
+pub struct App {
+    stop: Arc<Stop>,
+    fates: Arc<FateCounts>,
+    address: SocketAddr,
+    workers: Vec<JoinHandle<()>>,
+    workers_ended: Arc<AtomicBool>,
+    checkpoints: JoinHandle<()>,
+    server: Server,
+}
+
+impl App {
+    /// Starts the program. With `until_end` it stops when every file has been read to its end.
+    pub fn start(
+        program: Arc<dyn Program>,
+        config: &Config,
+        environment: Environment<'_>,
+        until_end: bool,
+    ) -> Result<App, String> {
+        let manifest = program.manifest();
+        let errors = check_sources(config, Some(manifest));
+        if !errors.is_empty() {
+            return Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        }
+        let listener = TcpListener::bind(config.listen).map_err(|error| {
+            format!("cannot listen on {}: {error}; `listen` in chalk.toml gives another address", config.listen)
+        })?;
+
+        std::fs::create_dir_all(&config.data_dir)
+            .map_err(|error| format!("cannot create data_dir `{}`: {error}", config.data_dir.display()))?;
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let started = Instant::now();
+        let store =
+            FjallStore::open(&config.data_dir.join("store"), config.cache_bytes).map_err(|error| text(&error))?;
+        let saved = Registry::load(&store).map_err(|error| text(&error))?;
+        let mut registry = saved.clone();
+        let plans = source_plans(manifest, config, environment, &mut registry)?;
+        let classes = class_readers(manifest, &mut registry)?;
+        registry.save(&store, &saved).map_err(|error| text(&error))?;
+        let recovered = recover(Box::new(store), &config.data_dir.join("changelog"), config.segment_bytes)
+            .map_err(|error| text(&error))?;
+        tracing::info!(
+            records = recovered.records,
+            rows = recovered.rows,
+            elapsed_ms = started.elapsed().as_millis() as u64,
+            "state recovered"
+        );
+
+        let (stop, metrics, fates) = (Arc::<Stop>::default(), Arc::<Metrics>::default(), Arc::<FateCounts>::default());
+        let worker_count = match config.workers {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        let writers: Vec<_> = (0..worker_count).map(|worker| recovered.writer(worker as u32)).collect();
+        let state = Arc::new(recovered.state);
+        let dead_letters_path = if config.dead_letters_file.as_os_str().is_empty() {
+            config.data_dir.join("dead_letters.ndjson")
+        } else {
+            config.dead_letters_file.clone()
+        };
+        let dead_letters = Arc::new(DeadLetters::open(&dead_letters_path).map_err(|error| text(&error))?);
+
+        let mut per_worker: Vec<Vec<WorkerSource>> = (0..worker_count).map(|_| Vec::new()).collect();
+        let mut finite = 0;
+        for (plan, options) in &plans {
+            let source = &manifest.sources[plan.index];
+            let (positions, number) = (state.clone(), plan.number);
+            let start = Arc::new(move |partition| positions.position(number, partition));
+            let readers: Vec<Box<dyn SourceReader>> =
+                chalk_connectors::open(&source.connector, &source.name, options, worker_count, start)
+                    .map_err(|error| text(&error))?;
+            finite += if source.connector == "file" { readers.len() } else { 0 };
+            for (index, reader) in readers.into_iter().enumerate() {
+                let intake = Intake::new(plan.clone(), program.clone(), metrics.clone(), fates.clone())?;
+                per_worker[(plan.index + index) % worker_count].push(WorkerSource { reader, intake });
+            }
+        }
+        if until_end && finite == 0 {
+            return Err(
+                "--until-end waits for files to be read to their end, and this program reads no file".to_owned()
+            );
+        }
+
+        let address = listener.local_addr().map_err(|error| text(&error))?;
+        let queries = QueryContext::new(program.clone(), state.clone(), classes, metrics.clone())?;
+        let server = Server::start(listener, queries, stop.clone()).map_err(|error| text(&error))?;
+        let settings = WorkerSettings {
+            max_messages: config.batch_max_messages,
+            max_latency: config.batch_max_latency,
+            commit_interval: config.commit_interval,
+            unfinished: Arc::new(AtomicUsize::new(finite)),
+            until_end,
+        };
+        let mut workers = Vec::new();
+        for ((index, sources), writer) in per_worker.into_iter().enumerate().zip(writers) {
+            if sources.is_empty() {
+                continue;
+            }
+            let target = CommitTarget {
+                state: state.clone(),
+                dead_letters: dead_letters.clone(),
+                metrics: metrics.clone(),
+                fsync: config.fsync,
+                fsync_interval: config.fsync_interval,
+            };
+            let committer = Committer::start(index as u32, writer, target).map_err(|error| text(&error))?;
+            let (settings, state, metrics, stop) = (settings.clone(), state.clone(), metrics.clone(), stop.clone());
+            let worker = Worker { settings, sources, committer, state, metrics, stop };
+            workers.push(spawn(&format!("worker-{index}"), move || worker.run())?);
+        }
+        let workers_ended = Arc::<AtomicBool>::default();
+        let checkpoints = {
+            let (config, stop, ended) = (config.clone(), stop.clone(), workers_ended.clone());
+            spawn("checkpoint", move || make_checkpoints(&state, &metrics, &config, &stop, &ended))?
+        };
+        Ok(App { stop, fates, address, workers, workers_ended, checkpoints, server })
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asks it to stop from any thread.
+    pub fn stop_handle(&self) -> Arc<Stop> {
+        self.stop.clone()
+    }
+
+    /// Waits until it has stopped: sources read no more, everything computed is committed and checkpointed. Gives the fates of
+    /// the messages of this run.
+    pub fn wait(self) -> Result<Arc<FateCounts>, String> {
+        for worker in self.workers {
+            if worker.join().is_err() {
+                self.stop.fail(&"a worker panicked; this is a bug of chalkd");
+            }
+        }
+        // Without a single worker there are still queries to answer.
+        self.server.wait();
+        self.workers_ended.store(true, Ordering::Release);
+        if self.checkpoints.join().is_err() {
+            self.stop.fail(&"the checkpoint thread panicked; this is a bug of chalkd");
+        }
+        match self.stop.failure() {
+            None => Ok(self.fates),
+            Some(failure) => Err(failure),
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|error| format!("cannot start a thread: {error}"))
+}
+
+type Plans = Vec<(Arc<SourcePlan>, chalk_connectors::SourceOptions)>;
+
+/// The sources that some active resolver reads.
+fn source_plans(
+    manifest: &Manifest,
+    config: &Config,
+    environment: Environment<'_>,
+    registry: &mut Registry,
+) -> Result<Plans, String> {
+    let mut plans = Vec::new();
+    for (index, source) in manifest.sources.iter().enumerate() {
+        let mut resolvers = Vec::new();
+        for (position, resolver) in manifest.resolvers.iter().enumerate() {
+            let is_active = resolver.environments.is_empty() || resolver.environments.contains(&config.environment);
+            if resolver.source as usize == index && is_active {
+                let writer = RowWriter::new(manifest, position, registry).map_err(|error| error.to_string())?;
+                resolvers.push((position, writer));
+            }
+        }
+        if resolvers.is_empty() {
+            tracing::info!(
+                source = source.name,
+                environment = config.environment,
+                "no resolver reads it here; it is not opened"
+            );
+            continue;
+        }
+        let options = source_options(source, config, environment).map_err(|error| error.to_string())?;
+        let deadline_us = match options.values.get("late_arrival_deadline") {
+            Some(OptionValue::DurationUs(deadline_us)) => Some(*deadline_us),
+            _ => None,
+        };
+        let plan = SourcePlan {
+            index,
+            name: source.name.clone(),
+            number: registry.source(&source_identity(source, &options)),
+            late_arrival_deadline_us: deadline_us,
+            max_future_skew_us: config.max_future_skew.as_micros() as i64,
+            resolvers,
+        };
+        plans.push((Arc::new(plan), options));
+    }
+    Ok(plans)
+}
+
+fn class_readers(manifest: &Manifest, registry: &mut Registry) -> Result<Vec<ClassReader>, String> {
+    let mut readers = Vec::new();
+    for class in &manifest.classes {
+        let (reader, changed) = ClassReader::new(class, registry).map_err(|error| error.to_string())?;
+        for feature in changed {
+            tracing::warn!("stored values of {feature} cannot be read any more; the feature starts anew");
+        }
+        readers.push(reader);
+    }
+    Ok(readers)
+}
+
+/// Makes checkpoints at intervals, and one at the end.
+fn make_checkpoints(state: &State, metrics: &Metrics, config: &Config, stop: &Stop, workers_ended: &AtomicBool) {
+    let mut last = Instant::now();
+    loop {
+        let at_end = workers_ended.load(Ordering::Acquire);
+        let is_due = last.elapsed() >= config.checkpoint_interval
+            || state.uncheckpointed_bytes() >= config.checkpoint_max_pending_bytes;
+        if at_end || is_due && state.uncheckpointed_bytes() > 0 {
+            last = Instant::now();
+            let timer = metrics.checkpoint_seconds.start_timer();
+            match state.checkpoint(config.max_rows_in_memory) {
+                Ok(report) => {
+                    timer.observe_duration();
+                    metrics.checkpointed_rows.inc_by(report.rows as u64);
+                    tracing::debug!(?report, "checkpoint");
+                }
+                Err(error) => return stop.fail(&error),
+            }
+            let (rows, dirty) = state.row_counts();
+            metrics.rows_in_memory.set(rows as i64);
+            metrics.rows_dirty.set(dirty as i64);
+            metrics.store_bytes.set(state.store_bytes() as i64);
+            metrics.changelog_bytes.set(state.changelog_bytes() as i64);
+        }
+        if at_end {
+            return;
+        }
+        thread::sleep(CHECKPOINT_TICK);
+    }
+}

@@ -1,0 +1,122 @@
+//! What is counted and timed, for Prometheus.
+//!
+//! This file must not know who counts.
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+/// Everything that `/metrics` shows.
+pub struct Metrics {
+    registry: Registry,
+    /// Messages by source, partition, resolver and fate.
+    pub messages: IntCounterVec,
+    /// Bytes of messages by source.
+    pub message_bytes: IntCounterVec,
+    /// Seconds to compute a batch, by source.
+    pub batch_seconds: HistogramVec,
+    /// Messages in a batch, by source.
+    pub batch_messages: HistogramVec,
+    /// Seconds of a commit.
+    pub commit_seconds: Histogram,
+    /// Rows in commits.
+    pub committed_rows: IntCounter,
+    /// Seconds of a checkpoint.
+    pub checkpoint_seconds: Histogram,
+    /// Rows written by checkpoints.
+    pub checkpointed_rows: IntCounter,
+    /// Messages between what is committed and the end of a partition.
+    pub lag_messages: IntGaugeVec,
+    /// Rows in memory.
+    pub rows_in_memory: IntGauge,
+    /// Rows in memory that are newer than the store.
+    pub rows_dirty: IntGauge,
+    /// Bytes of the embedded store.
+    pub store_bytes: IntGauge,
+    /// Bytes of sealed changelog segments.
+    pub changelog_bytes: IntGauge,
+    /// Seconds of an online query.
+    pub query_seconds: Histogram,
+    /// Online queries by outcome.
+    pub queries: IntCounterVec,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let registry = Registry::new();
+        let seconds = |name: &str, help: &str| {
+            // 50 µs to 26 s, by 2.5.
+            let buckets = (0..15).map(|step| 50e-6 * 2.4f64.powi(step)).collect();
+            HistogramOpts::new(name, help).buckets(buckets)
+        };
+        let registered = |collector: Box<dyn prometheus::core::Collector>| {
+            registry.register(collector).expect("names are distinct");
+        };
+        macro_rules! make {
+            ($metric:expr) => {{
+                let metric = $metric.expect("names and labels are valid");
+                registered(Box::new(metric.clone()));
+                metric
+            }};
+        }
+        Metrics {
+            messages: make!(IntCounterVec::new(
+                Opts::new("chalk_messages_total", "Messages by what became of them; each counts once per resolver."),
+                &["source", "partition", "resolver", "fate"]
+            )),
+            message_bytes: make!(IntCounterVec::new(
+                Opts::new("chalk_message_bytes_total", "Bytes of messages consumed."),
+                &["source"]
+            )),
+            batch_seconds: make!(HistogramVec::new(
+                seconds("chalk_batch_seconds", "Time to compute a batch, over all resolvers of the source."),
+                &["source"]
+            )),
+            batch_messages: make!(HistogramVec::new(
+                HistogramOpts::new("chalk_batch_messages", "Messages in a batch.")
+                    .buckets((0..12).map(|step| 2f64.powi(step)).collect()),
+                &["source"]
+            )),
+            commit_seconds: make!(Histogram::with_opts(seconds(
+                "chalk_commit_seconds",
+                "Time of a commit, from the changelog to memory."
+            ))),
+            committed_rows: make!(IntCounter::new("chalk_committed_rows_total", "Rows in commits, coalesced per key.")),
+            checkpoint_seconds: make!(Histogram::with_opts(seconds(
+                "chalk_checkpoint_seconds",
+                "Time of a checkpoint."
+            ))),
+            checkpointed_rows: make!(IntCounter::new(
+                "chalk_checkpointed_rows_total",
+                "Rows written to the store by checkpoints."
+            )),
+            lag_messages: make!(IntGaugeVec::new(
+                Opts::new("chalk_lag_messages", "Messages of a partition that are not committed yet."),
+                &["source", "partition"]
+            )),
+            rows_in_memory: make!(IntGauge::new("chalk_rows_in_memory", "Rows held in memory.")),
+            rows_dirty: make!(IntGauge::new("chalk_rows_dirty", "Rows that the next checkpoint writes.")),
+            store_bytes: make!(IntGauge::new("chalk_store_bytes", "Size of the embedded store on disk.")),
+            changelog_bytes: make!(IntGauge::new("chalk_changelog_bytes", "Size of sealed changelog segments.")),
+            query_seconds: make!(Histogram::with_opts(seconds(
+                "chalk_online_query_seconds",
+                "Time of an online query in the process."
+            ))),
+            queries: make!(IntCounterVec::new(
+                Opts::new("chalk_online_queries_total", "Online queries; `ok` had no error."),
+                &["outcome"]
+            )),
+            registry,
+        }
+    }
+}
+
+impl Metrics {
+    /// The text of `/metrics`.
+    pub fn text(&self) -> String {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text).expect("writing to memory cannot fail");
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
