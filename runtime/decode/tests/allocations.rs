@@ -82,7 +82,8 @@ fn decoding_allocates_nothing_per_message() {
             assert_eq!(errors, []);
             ALLOCATIONS.with(Cell::get) - before
         };
-        assert!((0..50).any(|_| round(&mut decoder) > 0), "the counter counts");
+        let warming_up: usize = (0..50).map(|_| round(&mut decoder)).sum();
+        assert!(warming_up > 0, "the counter counts");
         for _ in 0..50 {
             assert_eq!(round(&mut decoder), 0, "{tier}");
         }
