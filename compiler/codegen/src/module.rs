@@ -22,8 +22,20 @@ use crate::{CodegenError, Target, build, lower, plan};
 /// What code is made for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CompileOptions {
-    /// The target; none = the level that this machine has (`x86_64` for artifacts unless told otherwise is the caller's choice).
+    /// The target; none = this machine, at the best level it has.
     pub target: Option<Target>,
+}
+
+impl CompileOptions {
+    /// For this machine.
+    pub fn host() -> CompileOptions {
+        CompileOptions { target: None }
+    }
+
+    /// For a target.
+    pub fn for_target(target: Target) -> CompileOptions {
+        CompileOptions { target: Some(target) }
+    }
 }
 
 /// A compiled program.
