@@ -85,7 +85,8 @@ fn check_clauses(clauses: &[Clause], diagnostics: &mut Vec<Diagnostic>) {
     let mut last: Option<(u8, &'static str, Span)> = None;
     for (i, clause) in clauses.iter().enumerate() {
         let (mut rank, name) = rank(&clause.kind);
-        let first = clauses[..i].iter().find(|other| self::rank(&other.kind).1 == name && name != "where");
+        let is_where = matches!(clause.kind, ClauseKind::Where(_));
+        let first = if is_where { None } else { clauses[..i].iter().find(|other| self::rank(&other.kind).1 == name) };
         if let Some(first) = first {
             diagnostics.push(
                 Diagnostic::new(Code::E0014, format!("a second `{name}` clause"), clause.span)
@@ -96,7 +97,7 @@ fn check_clauses(clauses: &[Clause], diagnostics: &mut Vec<Diagnostic>) {
         if let Some((last_rank, last_name, last_span)) = last {
             // `where` stands before or after `parse`; `timestamp` also after the window that it is the clock of.
             let floats = match clause.kind {
-                ClauseKind::Where(_) => (2..=3).contains(&last_rank),
+                _ if is_where => (2..=3).contains(&last_rank),
                 ClauseKind::Timestamp(_) => (6..=7).contains(&last_rank),
                 _ => false,
             };

@@ -27,6 +27,14 @@ pub(crate) struct Chunk<'s> {
     pub(crate) quiet: bool,
 }
 
+/// The word that begins the declaration in these tokens.
+pub(crate) fn item_word<'s>(tokens: &[(Tok<'s>, SimpleSpan)]) -> Option<&'s str> {
+    tokens.iter().enumerate().find_map(|(i, &(tok, _))| match tok {
+        Tok::Word(word) if ITEM_WORDS.contains(&word) && (i == 0 || tokens[i - 1].0 != Tok::At) => Some(word),
+        _ => None,
+    })
+}
+
 /// Cuts the tokens into declarations.
 pub(crate) fn layout<'s>(
     file: FileId,

@@ -106,14 +106,15 @@ struct Lexing<'s> {
 /// Where commas separate values (`[1,200]`) it takes a group that is no number by itself, as `000`, to be sure.
 fn grouped_by_commas(text: &str, in_braces: bool) -> Option<usize> {
     let bytes = text.as_bytes();
-    let digits = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let digits = |from: usize| bytes[from..].iter().take(4).take_while(|b| b.is_ascii_digit()).count();
     let mut end = digits(0);
     if !(1..=3).contains(&end) || bytes[0] == b'0' {
         return None;
     }
     let mut sure = in_braces;
     let first = end;
-    while bytes.get(end) == Some(&b',') && digits(end + 1) == 3 {
+    // No number has more groups, and a long list is not searched again for each of its elements.
+    while end < 4 * 14 && bytes.get(end) == Some(&b',') && digits(end + 1) == 3 {
         sure |= bytes[end + 1] == b'0';
         end += 4;
     }
@@ -172,6 +173,21 @@ impl<'s> Lexing<'s> {
                 );
                 let value = text.replace(',', "").parse().unwrap_or(i128::MAX);
                 self.literal(LitKind::Int, Literal::Int(value))
+            }
+            Raw::Number if self.leading_point(start) => {
+                let dot = self.out.tokens.pop().map_or((start, first), |dot| (dot.start, dot.first));
+                let fixed = format!("0.{text}");
+                let span = self.span(dot.0, end);
+                self.report(
+                    Diagnostic::new(Code::E0004, "a number begins with a digit", span)
+                        .help(format!("write `{fixed}`"))
+                        .fix(span, fixed.clone()),
+                );
+                let tok = match literal::number(&fixed) {
+                    Ok(Number::Float(value)) => self.literal(LitKind::Float, Literal::Float(value)),
+                    _ => Tok::Bad,
+                };
+                return self.push(tok, dot.0, end, dot.1);
             }
             Raw::Number => match literal::number(text) {
                 Ok(Number::Int(value)) => self.literal(LitKind::Int, Literal::Int(value)),
@@ -239,6 +255,16 @@ impl<'s> Lexing<'s> {
             Raw::RBrace => Tok::RBrace,
         };
         self.push(tok, start, end, first);
+    }
+
+    /// Whether a point that belongs to no operand stands right before a number.
+    fn leading_point(&self, start: u32) -> bool {
+        match &self.out.tokens[..] {
+            [before @ .., dot] if dot.tok == Tok::Dot && dot.end == start => {
+                !before.last().is_some_and(|token| token.tok.ends_operand())
+            }
+            _ => false,
+        }
     }
 
     /// An operator of another language, read as the word that it is here.

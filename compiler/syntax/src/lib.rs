@@ -6,6 +6,7 @@
 
 pub mod ast;
 mod check;
+mod format;
 mod grammar;
 mod layout;
 mod lex;
@@ -15,5 +16,6 @@ mod print;
 mod token;
 pub mod visit;
 
+pub use format::format;
 pub use parse::{NESTING_LIMIT, parse};
 pub use print::{format_expr, format_type};

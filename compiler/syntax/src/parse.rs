@@ -42,7 +42,7 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
         }
         let (item, errors) = grammar.item(&chunk.tokens);
         if !chunk.quiet {
-            diagnostics.extend(errors.into_iter().map(|error| diagnostic(file, chunk, error)));
+            diagnostics.extend(errors.into_iter().take(MAX_DIAGNOSTICS).map(|error| diagnostic(file, chunk, error)));
         }
         tree.items.extend(item);
     }
@@ -214,7 +214,6 @@ fn hint(error: &ParseError<'_>) -> Option<String> {
         Tok::Assign if expected.contains(Expect::Operator) => Some("a comparison is written `==`".into()),
         Tok::Assign if expected.has_token(Tok::Colon) => Some("a field is written `name: type`".into()),
         Tok::Colon if expected.has_token(Tok::Assign) => Some("a value is given with `=`".into()),
-        Tok::Dot if expected.contains(Expect::Expression) => Some("a number begins with a digit: `0.5`".into()),
         Tok::Word("elif") => Some("write `else if`".into()),
         Tok::Word(_) if expected.has_token(Tok::Word("none")) => {
             Some("`is` asks only for `none`; compare with `==`".into())

@@ -128,8 +128,8 @@ fn string(lex: &mut Lexer<'_, Raw>) {
             b'"' if !triple => return lex.bump(at + 1),
             b'"' if bytes[at..].starts_with(b"\"\"\"") => {
                 // Quotes before the closing three belong to the text: `""""` ends with a quote.
-                let quotes = bytes[at..].iter().take_while(|&&b| b == b'"').count();
-                return lex.bump(at + quotes.min(5));
+                let quotes = bytes[at..].iter().take(5).take_while(|&&b| b == b'"').count();
+                return lex.bump(at + quotes);
             }
             b'\n' if !triple => break,
             _ => at += 1,
@@ -192,6 +192,60 @@ pub(crate) enum Tok<'s> {
     RBracket,
     LBrace,
     RBrace,
+}
+
+/// The brackets that are open at a place, so that the partner of a closing one is found without a search.
+#[derive(Default)]
+pub(crate) struct OpenBrackets<T> {
+    stack: Vec<(Tok<'static>, T)>,
+    counts: [usize; 3],
+}
+
+impl<T> OpenBrackets<T> {
+    fn index(opener: Tok<'_>) -> usize {
+        match opener {
+            Tok::LParen => 0,
+            Tok::LBracket => 1,
+            _ => 2,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stack.is_empty()
+    }
+
+    /// Opens a bracket; other tokens change nothing.
+    pub(crate) fn push(&mut self, tok: Tok<'_>, value: T) {
+        if let (true, Some(opener)) = (tok.opens(), tok.partner().and_then(Tok::partner)) {
+            self.counts[Self::index(opener)] += 1;
+            self.stack.push((opener, value));
+        }
+    }
+
+    /// Closes the innermost partner of a closing bracket; gives what was left open inside it, outermost first.
+    /// Nothing if it has no partner.
+    pub(crate) fn close(&mut self, tok: Tok<'_>) -> Option<Vec<T>> {
+        let opener = tok.partner().filter(|_| tok.closes())?;
+        if self.counts[Self::index(opener)] == 0 {
+            return None;
+        }
+        let mut inside = Vec::new();
+        while let Some((other, value)) = self.stack.pop() {
+            self.counts[Self::index(other)] -= 1;
+            if other == opener {
+                break;
+            }
+            inside.push(value);
+        }
+        inside.reverse();
+        Some(inside)
+    }
+
+    /// Everything that is open, outermost first.
+    pub(crate) fn take(&mut self) -> Vec<T> {
+        self.counts = [0; 3];
+        std::mem::take(&mut self.stack).into_iter().map(|(_, value)| value).collect()
+    }
 }
 
 /// The kinds of literals.

@@ -197,7 +197,7 @@ fn f() -> float = .5
             "4:21 E0007 expected the end of the line, found a number",
             "5:22 E0006 a duration has no fraction",
             "6:1 E0001 a comment begins with `//`",
-            "7:19 E0007 expected an expression, found `.`",
+            "7:19 E0004 a number begins with a digit",
         ]
     );
     assert_eq!(declared(text), ["a", "b", "c", "d", "e", "f"]);

@@ -101,6 +101,25 @@ fn hostile_depth_is_one_clear_error() {
     }
 }
 
+/// Work must grow with the text, not with its square: these would take minutes.
+#[test]
+fn long_and_flat_texts_are_read_in_one_go() {
+    let n = 50_000;
+    for text in [
+        format!("fn f() -> int = {}{}", "(".repeat(n), "]".repeat(n)),
+        format!("fn f() -> int = {}{}", "{(".repeat(n), "}".repeat(n)),
+        format!("fn f() -> int = {}", "\"".repeat(n)),
+        format!("fn f() -> [int] = [{}]", "100,".repeat(n)),
+        format!("fn f() -> int = {}", "a b ".repeat(n)),
+        format!("message M {{ a: {} }}", "m<".repeat(n)),
+        format!("stream s(m: M) -> F\n{}{{ id = 1 }}", "  from a\n".repeat(n)),
+        "/// a\n@b(1)\n".repeat(n),
+        "x\n".repeat(n),
+    ] {
+        survives(&text, &text[..40]);
+    }
+}
+
 #[test]
 fn what_people_write_is_not_too_deep() {
     let n = NESTING_LIMIT - 20;

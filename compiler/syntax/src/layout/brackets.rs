@@ -7,7 +7,7 @@
 use chalk_diagnostics::{Code, Diagnostic, FileId, Span};
 
 use crate::lex::Token;
-use crate::token::Tok;
+use crate::token::{OpenBrackets, Tok};
 
 /// How far the place for a missing bracket is searched, and how many of one declaration are reported one by one.
 const SEARCH_LIMIT: usize = 2_000;
@@ -16,24 +16,20 @@ const SEARCHED_BRACKETS: usize = 16;
 
 /// The tokens with balanced brackets; brackets that were put in have no length.
 pub(super) fn balance<'s>(file: FileId, tokens: &[Token<'s>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Token<'s>> {
-    let mut open: Vec<usize> = Vec::new();
+    let mut open: OpenBrackets<usize> = OpenBrackets::default();
     // Closing brackets to put in before a token, in this order.
     let mut missing: Vec<(usize, Tok<'static>)> = Vec::new();
     let mut stray: Vec<usize> = Vec::new();
     for (i, token) in tokens.iter().enumerate() {
-        if token.tok.opens() {
-            open.push(i);
-        } else if let (true, Some(partner)) = (token.tok.closes(), token.tok.partner()) {
-            match open.iter().rposition(|&opener| tokens[opener].tok == partner) {
-                Some(at) => {
-                    close(file, tokens, &open[at + 1..], i, &mut missing, diagnostics);
-                    open.truncate(at);
-                }
+        open.push(token.tok, i);
+        if token.tok.closes() {
+            match open.close(token.tok) {
+                Some(unclosed) => close(file, tokens, &unclosed, i, &mut missing, diagnostics),
                 None => stray.push(i),
             }
         }
     }
-    close(file, tokens, &open, tokens.len(), &mut missing, diagnostics);
+    close(file, tokens, &open.take(), tokens.len(), &mut missing, diagnostics);
     report_stray(file, tokens, &stray, diagnostics);
     if missing.is_empty() && stray.is_empty() {
         return tokens.to_vec();

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::lex::Token;
-use crate::token::{LitKind, Tok};
+use crate::token::{LitKind, OpenBrackets, Tok};
 
 /// The words that begin declarations.
 pub(crate) const ITEM_WORDS: &[&str] =
@@ -21,12 +21,12 @@ const LINE_WORDS: &[&str] =
 /// Cuts at the beginnings of declarations; doc comments and attributes belong to what follows them.
 pub(super) fn split(text: &str, tokens: &[Token<'_>]) -> Vec<Range<usize>> {
     let mut starts: Vec<usize> = Vec::new();
-    let mut open: Vec<Tok<'_>> = Vec::new();
+    let mut open: OpenBrackets<()> = OpenBrackets::default();
     // Whether doc comments or attributes were read that wait for their declaration.
     let mut prefix = false;
     for (i, token) in tokens.iter().enumerate() {
         if !open.is_empty() && token.first && is_surely_item(&tokens[i..]) {
-            open.clear();
+            open.take();
             starts.push(prefix_start(tokens, i, starts.last().copied().unwrap_or(0)));
             prefix = false;
         } else if open.is_empty() {
@@ -47,13 +47,8 @@ pub(super) fn split(text: &str, tokens: &[Token<'_>]) -> Vec<Range<usize>> {
                 prefix = false;
             }
         }
-        if token.tok.opens() {
-            open.push(token.tok);
-        } else if let (true, Some(partner)) = (token.tok.closes(), token.tok.partner())
-            && let Some(at) = open.iter().rposition(|&opener| opener == partner)
-        {
-            open.truncate(at);
-        }
+        open.push(token.tok, ());
+        open.close(token.tok);
     }
     if !tokens.is_empty() && starts.first() != Some(&0) {
         starts.insert(0, 0);

@@ -37,6 +37,8 @@ pub(super) fn lay_out<'s>(
     let mut frames = vec![Frame { opener: None, close: tokens.len(), operators: 0 }];
     let mut depth = 1;
     let mut quiet = false;
+    // Whether only doc comments and attributes were read so far: what a declaration may begin with.
+    let mut in_prefix = true;
     let mut i = 0;
     while i < tokens.len() {
         let token = tokens[i];
@@ -46,12 +48,13 @@ pub(super) fn lay_out<'s>(
         let braces = matches!(frame.opener, None | Some(Tok::LBrace));
         if let Tok::Doc(_) = token.tok {
             // Where no doc comment can stand, it is a comment; so is one after which nothing comes.
-            let welcome = if last == 0 { out.is_empty() || starts_with_prefix(&out) } else { has_docs && last == 1 };
+            let welcome = if last == 0 { in_prefix } else { has_docs && last == 1 };
             if !welcome || tokens.get(i + 1).is_none_or(|next| next.tok.closes()) {
                 i += 1;
                 continue;
             }
         }
+        in_prefix &= matches!(token.tok, Tok::Doc(_) | Tok::At) || last > 0 || !token.first;
         if token.first && braces && lines.separates(i, last, out.last().map(|&(tok, _)| tok)) {
             let end = out.last().map_or(span.start, |&(_, span)| span.end);
             out.push((Tok::Newline, SimpleSpan::new((), end..end)));
@@ -103,12 +106,6 @@ fn too_deep(file: FileId, token: Token<'_>) -> Diagnostic {
     let span = Span::new(file, token.start, token.end);
     Diagnostic::new(Code::E0009, format!("this is nested more than {MAX_DEPTH} levels deep"), span)
         .help("give parts of it a name with `let`, or a `fn` of their own")
-}
-
-/// Whether only doc comments and attributes were read so far: what a declaration may begin with.
-fn starts_with_prefix(out: &[(Tok<'_>, SimpleSpan)]) -> bool {
-    matches!(out[0].0, Tok::Doc(_) | Tok::At)
-        && !out.iter().any(|(tok, _)| matches!(tok, Tok::LBrace | Tok::Arrow | Tok::Assign))
 }
 
 /// Whether a token makes the tree deeper by one.
