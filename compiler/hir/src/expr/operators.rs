@@ -322,11 +322,14 @@ impl Checker<'_, '_> {
         let Some(common) = common_of(&left, &right) else {
             let (from, to) = (left.ty.kind.clone(), right.ty.kind.clone());
             let mut diagnostic = self.undefined(at, &left, &right);
-            // A conversion of the literal's side is rarely what is meant.
-            if matches!(right.kind, ExprKind::Const(_)) {
-                diagnostic = with_conversion(diagnostic, &from, &to, left.span);
-            } else if matches!(left.kind, ExprKind::Const(_)) {
+            // A literal that is a time in text is converted, else the side that is no literal.
+            let is_time = |kind: &Kind| matches!(kind, Kind::Datetime | Kind::Date | Kind::Time);
+            let (left_is_literal, right_is_literal) =
+                (matches!(left.kind, ExprKind::Const(_)), matches!(right.kind, ExprKind::Const(_)));
+            if right_is_literal == is_time(&from) && (left_is_literal || right_is_literal) {
                 diagnostic = with_conversion(diagnostic, &to, &from, right.span);
+            } else if left_is_literal || right_is_literal {
+                diagnostic = with_conversion(diagnostic, &from, &to, left.span);
             }
             return Err(self.report(diagnostic));
         };
