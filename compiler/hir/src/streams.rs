@@ -172,13 +172,11 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
 
 fn clauses<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<Clauses<'a>> {
     let mut clauses = Clauses::default();
-    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
     let mut later = None;
     for clause in &decl.clauses {
-        let word = match &clause.kind {
+        match &clause.kind {
             ast::ClauseKind::From(name) => {
                 clauses.from = clauses.from.or(Some(name));
-                "from"
             }
             ast::ClauseKind::Where(condition) => {
                 if clauses.parse.is_some() {
@@ -190,11 +188,9 @@ fn clauses<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<Clauses<'a>>
             }
             ast::ClauseKind::Parse(name) => {
                 clauses.parse = clauses.parse.or(Some((name, clause.span)));
-                "parse"
             }
             ast::ClauseKind::Timestamp(expr) => {
                 clauses.timestamp = clauses.timestamp.or(Some(expr));
-                "timestamp"
             }
             ast::ClauseKind::Dedup { .. } => {
                 later = Some(context.report(not_yet("`dedup` clauses", clause.span)));
@@ -216,15 +212,6 @@ fn clauses<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<Clauses<'a>>
                 continue;
             }
         };
-        if let Some(first) = seen.get(word) {
-            context.report(
-                Diagnostic::new(Code::E0410, format!("`{word}` stands twice"), clause.span)
-                    .label(*first, "the first one")
-                    .help("leave one of them out"),
-            );
-        } else {
-            seen.insert(word, clause.span);
-        }
     }
     match later {
         Some(reported) => Err(reported),
