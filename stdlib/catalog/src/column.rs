@@ -23,7 +23,7 @@ pub(crate) unsafe fn bit_at(bits: *const u8, index: usize) -> bool {
 ///
 /// # Safety
 /// The column holds views, the row is in range and not null, and its buffers live for `'a`.
-pub(crate) unsafe fn text_at<'a>(view: &'a ColumnView, row: usize) -> &'a [u8] {
+pub(crate) unsafe fn text_at(view: &ColumnView, row: usize) -> &[u8] {
     // SAFETY: the caller vouches for the column; a view is 16 bytes: length, then the text itself or prefix, buffer, offset.
     unsafe {
         let entry = view.data.add(row * 16);

@@ -55,6 +55,7 @@ pub struct ListArena {
 
 #[derive(Debug, Default)]
 struct Columns {
+    #[expect(clippy::vec_box, reason = "a column's address stays while more are added")]
     columns: Vec<Box<ListColumn>>,
     current: usize,
 }

@@ -89,14 +89,14 @@ mod defs {
     }
 
     #[function(signature = "cast(int)->string(x: int) -> string", hidden)]
-    fn int_to_text<'a>(cx: &'a CallContext, x: i64) -> &'a str {
+    fn int_to_text(cx: &CallContext, x: i64) -> &str {
         let mut text = cx.text();
         write_int(&mut text, x < 0, x.unsigned_abs());
         text.finish()
     }
 
     #[function(signature = "cast(uint64)->string(x: uint64) -> string", hidden)]
-    fn uint64_to_text<'a>(cx: &'a CallContext, x: u64) -> &'a str {
+    fn uint64_to_text(cx: &CallContext, x: u64) -> &str {
         let mut text = cx.text();
         write_int(&mut text, false, x);
         text.finish()

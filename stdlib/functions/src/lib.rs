@@ -5,6 +5,7 @@
 //!
 //! This crate must never know who calls it.
 
+mod bits;
 mod bytes;
 mod calendar;
 mod cast;
@@ -17,12 +18,15 @@ mod json_text;
 mod list;
 mod math;
 mod nulls;
+mod periods;
 mod positions;
 mod regexp;
+mod rounding;
 mod similarity;
 mod text;
 mod time;
 mod time_pattern;
+mod vector;
 mod zone;
 
 use std::sync::LazyLock;
@@ -35,10 +39,14 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
         similarity::defs(),
         regexp::defs(),
         math::defs(),
+        rounding::defs(),
+        bits::defs(),
         time::defs(),
+        periods::defs(),
         json::defs(),
         bytes::defs(),
         list::defs(),
+        vector::defs(),
         nulls::defs(),
         cast::defs(),
         decimal::defs(),

@@ -204,7 +204,7 @@ mod defs {
     /// substr("hello", 9) == ""
     /// ```
     #[function(signature = "substr(s: string, start: int, length: int? = none) -> string")]
-    fn substr<'a>(s: &'a str, start: i64, length: Option<i64>) -> &'a str {
+    fn substr(s: &str, start: i64, length: Option<i64>) -> &str {
         let len = code_points(s);
         let start = clamp_index(start, len);
         let end = length.map_or(len, |length| start.saturating_add(length.max(0) as usize));
@@ -217,7 +217,7 @@ mod defs {
     /// substr(b"abcdef", 2, 2) == b"cd"
     /// ```
     #[function(signature = "substr(s: bytes, start: int, length: int? = none) -> bytes")]
-    fn substr_of_bytes<'a>(s: &'a [u8], start: i64, length: Option<i64>) -> &'a [u8] {
+    fn substr_of_bytes(s: &[u8], start: i64, length: Option<i64>) -> &[u8] {
         let start = clamp_index(start, s.len());
         let end = length.map_or(s.len(), |length| start.saturating_add(length.max(0) as usize));
         &s[start..end.min(s.len())]
@@ -235,7 +235,7 @@ mod defs {
     /// str_slice("hello", 3, 1) == ""
     /// ```
     #[function(signature = "str_slice(s: string, start: int, end: int? = none) -> string")]
-    fn str_slice<'a>(s: &'a str, start: i64, end: Option<i64>) -> &'a str {
+    fn str_slice(s: &str, start: i64, end: Option<i64>) -> &str {
         let len = code_points(s);
         between(s, clamp_index(start, len), end.map_or(len, |end| clamp_index(end, len)))
     }
@@ -248,6 +248,22 @@ mod defs {
     /// ```
     #[function(signature = "concat(s: string...) -> string", fold)]
     const CONCAT: &str = "a + b";
+
+    /// The bytes joined; null if one of them is null.
+    ///
+    /// ```chalk
+    /// concat(b"a", b"b") == b"ab"
+    /// ```
+    #[function(signature = "concat(s: bytes...) -> bytes", fold)]
+    const CONCAT_BYTES: &str = "a + b";
+
+    /// The lists joined; null if one of them is null.
+    ///
+    /// ```chalk
+    /// concat([1], [2, 3]) == [1, 2, 3]
+    /// ```
+    #[function(signature = "concat(a: [T]...) -> [T]", fold)]
+    const CONCAT_LISTS: &str = "a + b";
 
     /// Every occurrence of `old` replaced by `new`. An empty `old` occurs before every character and at the end.
     ///
@@ -424,7 +440,7 @@ mod defs {
     /// chr(128512) == "😀"
     /// ```
     #[function(signature = "chr(code: int) -> string")]
-    fn chr<'a>(cx: &'a CallContext, code: i64) -> Result<&'a str, FunctionError> {
+    fn chr(cx: &CallContext, code: i64) -> Result<&str, FunctionError> {
         let c = u32::try_from(code).ok().and_then(char::from_u32);
         let c = c.ok_or_else(|| FunctionError::from(format!("{code} is no code point")))?;
         Ok(cx.arena.copy_str(c.encode_utf8(&mut [0; 4])))

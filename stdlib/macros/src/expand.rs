@@ -161,7 +161,7 @@ fn parameters(function: &ItemFn) -> syn::Result<(bool, Vec<&Type>)> {
         }
         _ => false,
     };
-    let has_context = types.first().is_some_and(|first| is_context(first));
+    let has_context = types.first().is_some_and(is_context);
     Ok((has_context, types.split_off(usize::from(has_context))))
 }
 

@@ -169,7 +169,7 @@ fn from_a_type(function: &Function, param: &str) -> bool {
 #[test]
 fn no_argument_makes_a_function_panic() {
     let seed = 0x5eed;
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = Random(seed);
     let mut context = CallContext::new(1_700_000_000_000_000, seed);
     for function in catalog().functions() {

@@ -15,7 +15,7 @@ fn epochs_are_exact_to_the_microsecond() {
         ("from_unix_milliseconds", vec![f(0.0015)], Value::Datetime(2)),
         ("unix_seconds", vec![at("2023-11-14T22:13:20.123456Z")], f(1_700_000_000.123456)),
         ("unix_milliseconds", vec![at("1969-12-31T23:59:59Z")], f(-1000.0)),
-        ("total_seconds", vec![Value::Duration(3_600_000_005)], f(3600.000_005)),
+        ("total_seconds", vec![Value::Duration(3_600_000_005)], f(3_600.000_005)),
         ("to_iso8601", vec![at("2024-09-17T12:34:56.789012Z")], s("2024-09-17T12:34:56.789012Z")),
         ("now", vec![], Value::Datetime(1_000_000)),
     ]);
