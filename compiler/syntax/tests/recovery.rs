@@ -60,6 +60,8 @@ stream s(msg: M) -> F
   c = msg.id = 3
   d = if x then y
   e = 1
+  let f = 2
+  let = 3
 }
 ";
     assert_eq!(
@@ -69,9 +71,10 @@ stream s(msg: M) -> F
             "5:16 E0007 expected an expression, found `)`",
             "6:14 E0007 expected the end of the line, found `=`",
             "7:18 E0007 expected `else`, found the end of the line",
+            "9:3 E0007 the body of a resolver assigns features, and has no `let`",
         ]
     );
-    assert_eq!(declared(text), ["s", ".a", ".b", ".c", ".d", ".e"]);
+    assert_eq!(declared(text), ["s", ".a", ".b", ".c", ".d", ".e", ".f", ".let"]);
     // A mistake inside brackets costs one argument or element, not the call or list around it.
     let Item::Stream(stream) = &parse(text).0.items[0] else { panic!() };
     let StreamBody::Assignments(all) = &stream.body else { panic!() };

@@ -4,10 +4,13 @@
 //!
 //! This module must not know what a clause does.
 
+use chalk_diagnostics::Code;
 use chumsky::prelude::*;
 
 use super::item::Parts;
-use super::{Expect, Rule, braced, bracket, field_name, item_part, line_break, name, string_lit, symbol, word};
+use super::{
+    Expect, ParseError, Rule, braced, bracket, field_name, item_part, line_break, name, string_lit, symbol, word,
+};
 use crate::ast::{
     Assignment, Clause, ClauseKind, Expr, ExprKind, ExternOnline, Item, Online, Sink, Stream, StreamBody, Window,
 };
@@ -16,7 +19,18 @@ use crate::token::Tok;
 /// `feature = value`
 pub(super) fn assignment<'t, 's: 't>(parts: &Parts<'t, 's>) -> Rule<'t, 's, Assignment> {
     let cx = parts.cx;
-    field_name(cx)
+    // A habit from blocks: it is read as the assignment that it would be there.
+    let stray_let = word("let").then(any().rewind().and_is(just(Tok::Assign).not())).map_with(|_, e| e.span());
+    let stray_let = stray_let.or_not().validate(|span: Option<SimpleSpan>, _, emitter| {
+        if let Some(span) = span {
+            let message = "the body of a resolver assigns features, and has no `let`";
+            let help = Some("use a block where the value is needed: `feature = { let x = …, x + 1 }`, or a `fn`");
+            let at = SimpleSpan::new((), span.start..span.start + "let".len());
+            emitter.emit(ParseError::custom(at, Code::E0007, message, help));
+        }
+    });
+    stray_let
+        .ignore_then(field_name(cx))
         .then_ignore(symbol(Tok::Assign))
         .then(parts.exprs.value.clone())
         .map_with(move |(target, value), e| Assignment { target, value, span: cx.span(e.span()) })
