@@ -1,0 +1,93 @@
+//! What a module is besides its meaning: its bytes, its names, its targets, its text forms.
+
+mod support;
+
+use chalk_artifact::file::{self, ArtifactError};
+use chalk_codegen::{CompileOptions, Module, Target, disassemble_artifact};
+use support::{build, check};
+
+const USERS: &str = include_str!("support/users.chalk");
+
+fn users(target: Target) -> Module {
+    build(USERS, CompileOptions::for_target(target))
+}
+
+#[test]
+fn equal_sources_give_equal_bytes() {
+    let bytes = || users(Target::X86_64V3).to_artifact().expect("an artifact is written");
+    assert!(bytes() == bytes(), "two builds differ");
+}
+
+#[test]
+fn an_artifact_reads_back_as_it_was_written() {
+    let module = users(Target::host().expect("this machine is a target"));
+    let bytes = module.to_artifact().expect("an artifact is written");
+    let artifact = file::read(&bytes).expect("it was written for this machine");
+    assert_eq!(artifact.manifest, *module.manifest());
+    assert_eq!(artifact.text_range.start % file::PAGE_BYTES, 0);
+    assert!(!artifact.source_map().expect("it has a source map").is_empty());
+    let kernel = &artifact.manifest.kernels[0];
+    assert_eq!(kernel.symbol, "get_users_stream::main");
+    assert!(bytes.windows(kernel.symbol.len()).filter(|window| *window == kernel.symbol.as_bytes()).count() >= 2);
+}
+
+#[test]
+fn every_target_can_be_built_for() {
+    for target in Target::ALL {
+        let bytes = users(target).to_artifact().expect("an artifact is written");
+        let artifact = file::read_for_inspection(&bytes).expect("it can be looked at anywhere");
+        assert_eq!(artifact.header.target, target.triple());
+        let text = disassemble_artifact(&artifact, |_, line| USERS.lines().nth(line as usize - 1).map(str::to_owned))
+            .expect("code is disassembled");
+        assert!(text.contains("get_users_stream::main"), "{text}");
+        assert!(text.contains("test.chalk:32"), "{text}");
+        assert!(text.contains("from_unix_seconds(msg.updated_at"), "{text}");
+    }
+    let other = if cfg!(target_arch = "x86_64") { Target::Aarch64 } else { Target::X86_64V3 };
+    let bytes = users(other).to_artifact().expect("an artifact is written");
+    assert!(matches!(file::read(&bytes), Err(ArtifactError::Target { .. })));
+    assert!(users(other).jit().is_err());
+}
+
+#[test]
+fn target_names_are_understood() {
+    for target in Target::ALL {
+        assert_eq!(target.name().parse(), Ok(target));
+    }
+    assert_eq!("aarch64-unknown-linux-gnu".parse(), Ok(Target::Aarch64));
+    assert!("riscv64".parse::<Target>().is_err());
+}
+
+#[test]
+fn the_ir_of_the_main_example() {
+    let module = users(Target::X86_64V3);
+    let expected = include_str!("support/users.ir");
+    assert_eq!(module.ir_text(), expected, "the IR changed:\n{}", module.ir_text());
+}
+
+#[test]
+fn sites_name_line_and_source() {
+    let module = users(Target::X86_64V3);
+    let site = &module.manifest().sites[0];
+    assert_eq!((site.line, site.column), (32, 19));
+    assert_eq!(site.source, "from_unix_seconds(msg.updated_at / 1_000_000)");
+}
+
+#[test]
+fn a_resolver_of_thousands_of_features_compiles() {
+    let count = 200;
+    let mut source = String::from("source e = kafka(topic: \"e\")\nmessage M { id: int, x: float, s: string? }\nfeatures F {\n id: int\n");
+    for n in 0..count {
+        source.push_str(&format!(" f{n}: float\n g{n}: int\n h{n}: string?\n"));
+    }
+    source.push_str("}\nstream r(msg: M) -> F from e {\n id = msg.id\n");
+    for n in 0..count {
+        source.push_str(&format!(" f{n} = msg.x * {n}.5 + {n}.0\n g{n} = msg.id * {n} + {n}\n h{n} = msg.s + \"{n}\"\n"));
+    }
+    source.push_str("}\n");
+    let (program, sources) = check(&source);
+    let before = std::time::Instant::now();
+    let module = chalk_codegen::compile(&program, &sources, support::catalog(), &CompileOptions::host()).expect("code is made");
+    eprintln!("{} features: {:?}, {} bytes of code", 3 * count, before.elapsed(), module.manifest().kernels[0].size_bytes);
+    assert_eq!(module.manifest().resolvers[0].outputs.len(), 3 * count + 1);
+}
