@@ -22,7 +22,7 @@ use crate::program::{Field, ObjectId, Program, Shape};
 use crate::scalar::Reading;
 use crate::tier::Tier;
 use keys::KeyTable;
-use simd::Simd;
+use simd::{MARKED_BYTES, Simd};
 use template::Templates;
 use walker::Walk;
 
@@ -81,6 +81,8 @@ pub(crate) struct Fast {
     objects: Vec<FastObject>,
     templates: Templates,
     run: Run,
+    /// Where the special bytes of the message under way are.
+    marks: Vec<u64>,
     /// Messages read along a template.
     pub(crate) by_template: u64,
     /// Messages read by the walker.
@@ -102,7 +104,14 @@ impl Fast {
         };
         let objects: Option<Vec<FastObject>> =
             (0..program.objects.len()).map(|id| fast_object(program, id as ObjectId)).collect();
-        Some(Fast { objects: objects?, templates: Templates::default(), run, by_template: 0, by_walker: 0 })
+        Some(Fast {
+            objects: objects?,
+            templates: Templates::default(),
+            run,
+            marks: Vec::new(),
+            by_template: 0,
+            by_walker: 0,
+        })
     }
 
     /// Reads the message into the row, if it is sure to do it as the scalar parser would. Where it is not, columns may
@@ -184,7 +193,16 @@ unsafe fn run<S: Simd>(fast: &mut Fast, reading: &mut Reading<'_>, row: usize, c
     let range = bytes.as_ptr_range();
     // SAFETY: as the caller promises.
     unsafe {
-        if !S::is_ascii(range.start, bytes.len()) && simdutf8::basic::from_utf8(bytes).is_err() {
+        let words = bytes.len() / MARKED_BYTES + 3;
+        if fast.marks.len() < words {
+            fast.marks.resize(words, 0);
+        }
+        let marks = fast.marks.as_mut_ptr();
+        let is_ascii = S::mark(range.start, bytes.len(), marks);
+        // A quote that only seems to be there, just behind the end, is looked at from one byte further on.
+        marks.add(words - 2).write(0);
+        marks.add(words - 1).write(0);
+        if !is_ascii && simdutf8::basic::from_utf8(bytes).is_err() {
             return false;
         }
         let mut walk = Walk {
@@ -194,6 +212,7 @@ unsafe fn run<S: Simd>(fast: &mut Fast, reading: &mut Reading<'_>, row: usize, c
             start: range.start,
             end: range.end,
             row,
+            marks,
             checkpoint,
         };
         if fast.templates.run::<S>(&mut walk) {

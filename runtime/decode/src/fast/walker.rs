@@ -11,8 +11,8 @@
 //! This file must not know templates.
 
 use super::number;
-use super::simd::Simd;
 use super::simd::portable::load;
+use super::simd::{MARKED_BYTES, Simd};
 use super::{Action, FastField, FastObject};
 use crate::columns::Checkpoint;
 use crate::program::ObjectId;
@@ -26,6 +26,8 @@ pub(super) struct Walk<'w, 'r> {
     pub(super) start: *const u8,
     pub(super) end: *const u8,
     pub(super) row: usize,
+    /// Where the special bytes are (`Simd::mark`), and two words of zeros.
+    pub(super) marks: *const u64,
     pub(super) max_depth: u32,
     /// Where list items and text stood before the message.
     pub(super) checkpoint: Checkpoint,
@@ -59,6 +61,35 @@ impl Walk<'_, '_> {
         at as usize - self.start as usize
     }
 
+    /// The first byte from `at` on that is `"`, `\` or a control character; `end` where there is none.
+    ///
+    /// # Safety
+    /// `at` is in the message or less than 64 bytes behind it.
+    #[inline(always)]
+    unsafe fn find_special(&self, at: *const u8) -> *const u8 {
+        let position = self.position(at);
+        let (mut word, bit) = (position / MARKED_BYTES, position % MARKED_BYTES);
+        // SAFETY: there are marks for every byte, and two words of none behind them.
+        unsafe {
+            // Of two words, so that where a string lies among them makes no difference.
+            let marks = *self.marks.add(word) >> bit | *self.marks.add(word + 1) << 1 << (63 - bit);
+            if marks != 0 {
+                return at.add(marks.trailing_zeros() as usize);
+            }
+            let words = self.reading.bytes.len() / MARKED_BYTES + 1;
+            loop {
+                word += 1;
+                if word >= words {
+                    return self.end;
+                }
+                let marks = *self.marks.add(word);
+                if marks != 0 {
+                    return self.start.add(word * MARKED_BYTES + marks.trailing_zeros() as usize);
+                }
+            }
+        }
+    }
+
     /// Takes back what an attempt has appended.
     #[inline(always)]
     pub(super) fn undo(&mut self) {
@@ -89,7 +120,7 @@ impl Walk<'_, '_> {
     pub(super) unsafe fn skip_string<S: Simd>(&self, at: *const u8) -> Option<*const u8> {
         // SAFETY: as the caller promises.
         unsafe {
-            let special = S::find_special(at.add(1), self.end);
+            let special = self.find_special(at.add(1));
             if special >= self.end {
                 return None;
             }
@@ -116,7 +147,7 @@ impl Walk<'_, '_> {
                 if at >= self.end {
                     return None;
                 }
-                at = S::find_special(at, self.end);
+                at = self.find_special(at);
                 if at >= self.end {
                     return None;
                 }
@@ -249,7 +280,7 @@ impl Walk<'_, '_> {
                 return None;
             }
             let text = at.add(1);
-            let close = S::find_special(text, self.end);
+            let close = self.find_special(text);
             if close >= self.end {
                 return None;
             }
@@ -315,7 +346,7 @@ impl Walk<'_, '_> {
                 if at >= self.end {
                     return None;
                 }
-                at = S::find_special(at, self.end);
+                at = self.find_special(at);
                 if at >= self.end {
                     return None;
                 }
@@ -385,7 +416,7 @@ impl Walk<'_, '_> {
                         return None;
                     }
                     let key = at.add(1);
-                    let close = S::find_special(key, self.end);
+                    let close = self.find_special(key);
                     if close >= self.end || *close != b'"' {
                         return None;
                     }

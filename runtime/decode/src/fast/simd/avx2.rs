@@ -22,29 +22,31 @@ unsafe fn differing(a: *const u8, b: *const u8) -> u32 {
     unsafe { !(_mm256_movemask_epi8(_mm256_cmpeq_epi8(load(a), load(b))) as u32) }
 }
 
-impl Simd for Avx2 {
-    #[inline(always)]
-    unsafe fn find_special(mut at: *const u8, end: *const u8) -> *const u8 {
-        // SAFETY: every load starts before `end` (or at it, the first one), which has 64 readable bytes behind it.
-        unsafe {
-            loop {
-                let bytes = load(at);
-                let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"' as i8));
-                let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\' as i8));
-                // A byte is its own minimum with 0x1f exactly where it is a control character.
-                let control = _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, _mm256_set1_epi8(0x1f)), bytes);
-                let special = _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(quote, backslash), control)) as u32;
-                if special != 0 {
-                    return at.add(special.trailing_zeros() as usize);
-                }
-                at = at.add(32);
-                if at >= end {
-                    return at;
-                }
-            }
-        }
+/// The bytes that are special, and those that are not ASCII.
+#[inline(always)]
+unsafe fn classify(bytes: __m256i) -> (u64, u64) {
+    // SAFETY: the caller has made sure of the instruction set.
+    unsafe {
+        let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"' as i8));
+        let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\' as i8));
+        // A byte is its own minimum with 0x1f exactly where it is a control character.
+        let control = _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, _mm256_set1_epi8(0x1f)), bytes);
+        let special = _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(quote, backslash), control));
+        (u64::from(special as u32), u64::from(_mm256_movemask_epi8(bytes) as u32))
     }
+}
 
+/// The same of 64 bytes.
+#[inline(always)]
+unsafe fn classify_64(at: *const u8) -> (u64, u64) {
+    // SAFETY: the caller gives 64 readable bytes.
+    unsafe {
+        let (low, high) = (classify(load(at)), classify(load(at.add(32))));
+        (low.0 | high.0 << 32, low.1 | high.1 << 32)
+    }
+}
+
+impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn equal(mut a: *const u8, mut b: *const u8, mut size_bytes: usize) -> bool {
         // SAFETY: every load starts inside the bytes compared (or at their end).
@@ -62,16 +64,19 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn is_ascii(mut at: *const u8, mut size_bytes: usize) -> bool {
-        // SAFETY: every load starts inside the bytes (or at their end).
+    unsafe fn mark(at: *const u8, size_bytes: usize, marks: *mut u64) -> bool {
+        let mut high = 0;
+        // SAFETY: every load starts inside the bytes (or at most 32 behind their end).
         unsafe {
-            let mut any = 0;
-            while size_bytes > 32 {
-                any |= _mm256_movemask_epi8(load(at)) as u32;
-                at = at.add(32);
-                size_bytes -= 32;
+            for word in 0..size_bytes / 64 {
+                let (special, not_ascii) = classify_64(at.add(64 * word));
+                marks.add(word).write(special);
+                high |= not_ascii;
             }
-            any | _bzhi_u32(_mm256_movemask_epi8(load(at)) as u32, size_bytes as u32) == 0
+            let (special, not_ascii) = classify_64(at.add(size_bytes & !63));
+            let rest = size_bytes as u32 % 64;
+            marks.add(size_bytes / 64).write(_bzhi_u64(special, rest));
+            high | _bzhi_u64(not_ascii, rest) == 0
         }
     }
 }

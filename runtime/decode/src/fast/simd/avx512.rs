@@ -15,27 +15,19 @@ unsafe fn load(at: *const u8) -> __m512i {
     unsafe { _mm512_loadu_si512(at.cast()) }
 }
 
-impl Simd for Avx512 {
-    #[inline(always)]
-    unsafe fn find_special(mut at: *const u8, end: *const u8) -> *const u8 {
-        // SAFETY: every load starts before `end` (or at it, the first one), which has 64 readable bytes behind it.
-        unsafe {
-            loop {
-                let bytes = load(at);
-                let special = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'"' as i8))
-                    | _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'\\' as i8))
-                    | _mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(0x20));
-                if special != 0 {
-                    return at.add(special.trailing_zeros() as usize);
-                }
-                at = at.add(64);
-                if at >= end {
-                    return at;
-                }
-            }
-        }
+/// The bytes that are special, and those that are not ASCII.
+#[inline(always)]
+unsafe fn classify(bytes: __m512i) -> (u64, u64) {
+    // SAFETY: the caller has made sure of the instruction set.
+    unsafe {
+        let special = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'"' as i8))
+            | _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'\\' as i8))
+            | _mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(0x20));
+        (special, _mm512_movepi8_mask(bytes))
     }
+}
 
+impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn equal(mut a: *const u8, mut b: *const u8, mut size_bytes: usize) -> bool {
         // SAFETY: every load starts inside the bytes compared (or at their end).
@@ -53,16 +45,19 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn is_ascii(mut at: *const u8, mut size_bytes: usize) -> bool {
+    unsafe fn mark(at: *const u8, size_bytes: usize, marks: *mut u64) -> bool {
+        let mut high = 0;
         // SAFETY: every load starts inside the bytes (or at their end).
         unsafe {
-            let mut any = 0;
-            while size_bytes > 64 {
-                any |= _mm512_movepi8_mask(load(at));
-                at = at.add(64);
-                size_bytes -= 64;
+            for word in 0..size_bytes / 64 {
+                let (special, not_ascii) = classify(load(at.add(64 * word)));
+                marks.add(word).write(special);
+                high |= not_ascii;
             }
-            any | _bzhi_u64(_mm512_movepi8_mask(load(at)), size_bytes as u32) == 0
+            let (special, not_ascii) = classify(load(at.add(size_bytes & !63)));
+            let rest = size_bytes as u32 % 64;
+            marks.add(size_bytes / 64).write(_bzhi_u64(special, rest));
+            high | _bzhi_u64(not_ascii, rest) == 0
         }
     }
 }

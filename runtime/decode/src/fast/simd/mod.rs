@@ -11,24 +11,21 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 pub(crate) mod portable;
 
+/// Bytes that one word of marks stands for.
+pub(crate) const MARKED_BYTES: usize = 64;
+
 /// Vector operations of one instruction set.
 pub(crate) trait Simd {
-    /// The first byte from `at` on that is `"`, `\` or a control character; something at or behind `end` where none
-    /// comes before it.
+    /// Marks the bytes that are `"`, `\` or a control character: bit `n` of word `n / 64` for byte `n`, none behind the end.
+    /// Writes `size_bytes / 64 + 1` words. Says whether all of the bytes are ASCII.
     ///
     /// # Safety
-    /// The processor has the instruction set; `at <= end`, and `PADDING_BYTES` behind `end` are readable.
-    unsafe fn find_special(at: *const u8, end: *const u8) -> *const u8;
+    /// The processor has the instruction set; `size_bytes + PADDING_BYTES` are readable; so many words are writable.
+    unsafe fn mark(at: *const u8, size_bytes: usize, marks: *mut u64) -> bool;
 
     /// Whether the `size_bytes` at `a` and `b` are the same.
     ///
     /// # Safety
     /// The processor has the instruction set; `size_bytes + PADDING_BYTES` are readable at both.
     unsafe fn equal(a: *const u8, b: *const u8, size_bytes: usize) -> bool;
-
-    /// Whether all of the bytes are ASCII.
-    ///
-    /// # Safety
-    /// The processor has the instruction set; `size_bytes + PADDING_BYTES` are readable.
-    unsafe fn is_ascii(at: *const u8, size_bytes: usize) -> bool;
 }

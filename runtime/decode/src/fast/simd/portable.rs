@@ -17,37 +17,35 @@ pub(crate) unsafe fn load(at: *const u8) -> u64 {
     u64::from_le(unsafe { at.cast::<u64>().read_unaligned() })
 }
 
-/// The high bit of every byte that is zero. Exact up to and including the first one, which is all that is used.
+/// The high bit of every byte that is zero, and no other bit.
 #[inline(always)]
 fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(LOW) & !word & HIGH
+    !(((word & !HIGH) + !HIGH) | word | !HIGH)
 }
 
-/// The high bit of every byte below `limit` (at most 0x80). Exact up to and including the first one.
+/// The high bits of the bytes as eight bits, the first byte's lowest.
 #[inline(always)]
-fn bytes_below(word: u64, limit: u64) -> u64 {
-    word.wrapping_sub(LOW * limit) & !word & HIGH
+fn gather(high_bits: u64) -> u64 {
+    (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// The bytes that are special, and those that are not ASCII.
+#[inline(always)]
+unsafe fn classify(at: *const u8) -> (u64, u64) {
+    let (mut special, mut not_ascii) = (0, 0);
+    for index in 0..8 {
+        // SAFETY: the caller gives 64 readable bytes.
+        let word = unsafe { load(at.add(8 * index)) };
+        let found = zero_bytes(word ^ (LOW * u64::from(b'"')))
+            | zero_bytes(word ^ (LOW * u64::from(b'\\')))
+            | zero_bytes(word & (LOW * 0xe0));
+        special |= gather(found) << (8 * index);
+        not_ascii |= word & HIGH;
+    }
+    (special, not_ascii)
 }
 
 impl Simd for Portable {
-    #[inline(always)]
-    unsafe fn find_special(mut at: *const u8, end: *const u8) -> *const u8 {
-        loop {
-            // SAFETY: every load starts before `end` (or at it, the first one), which has 64 readable bytes behind it.
-            let word = unsafe { load(at) };
-            let special = zero_bytes(word ^ (LOW * u64::from(b'"')))
-                | zero_bytes(word ^ (LOW * u64::from(b'\\')))
-                | bytes_below(word, 0x20);
-            if special != 0 {
-                return at.wrapping_add(special.trailing_zeros() as usize / 8);
-            }
-            at = at.wrapping_add(8);
-            if at >= end {
-                return at;
-            }
-        }
-    }
-
     #[inline(always)]
     unsafe fn equal(mut a: *const u8, mut b: *const u8, mut size_bytes: usize) -> bool {
         // SAFETY: every load starts inside the bytes compared (or at their end).
@@ -65,19 +63,25 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    unsafe fn is_ascii(mut at: *const u8, mut size_bytes: usize) -> bool {
-        let mut any = 0;
-        // SAFETY: every load starts inside the bytes.
+    unsafe fn mark(at: *const u8, size_bytes: usize, marks: *mut u64) -> bool {
+        let mut high = 0;
+        // SAFETY: every load starts inside the bytes (or at most 56 behind their end).
         unsafe {
-            while size_bytes > 8 {
-                any |= load(at);
-                at = at.add(8);
-                size_bytes -= 8;
+            for word in 0..size_bytes / 64 {
+                let (special, not_ascii) = classify(at.add(64 * word));
+                marks.add(word).write(special);
+                high |= not_ascii;
             }
-            if size_bytes > 0 {
-                any |= load(at) << (64 - 8 * size_bytes);
+            let tail = at.add(size_bytes & !63);
+            let rest = size_bytes % 64;
+            marks.add(size_bytes / 64).write(classify(tail).0 & ((1 << rest) - 1));
+            for word in 0..rest / 8 {
+                high |= load(tail.add(8 * word));
+            }
+            if !rest.is_multiple_of(8) {
+                high |= load(tail.add(rest & !7)) << (64 - 8 * (rest % 8));
             }
         }
-        any & HIGH == 0
+        high & HIGH == 0
     }
 }
