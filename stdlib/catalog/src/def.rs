@@ -20,6 +20,8 @@ pub struct FunctionDef {
     /// The signature as written before type variables were replaced; overloads made from one item share it, and the
     /// reference page shows it once. Equal to `signature` elsewhere.
     pub written: &'static str,
+    /// What other systems call it: whoever writes such a name is told of this one.
+    pub known_as: &'static [&'static str],
     /// What it does, as Markdown; the first paragraph is the summary. Examples are not part of it.
     pub doc: &'static str,
     /// Lines of Chalk, each a `bool` expression that is true.

@@ -154,8 +154,17 @@ impl Catalog {
         Ok(resolved)
     }
 
-    /// Public names near to `name`, nearest first.
+    /// What may have been meant by a name: functions that other systems call so, else public names near to it, nearest
+    /// first.
     pub fn similar_names(&self, name: &str) -> Vec<&'static str> {
+        let is_known_as =
+            |function: &&Function| function.def.known_as.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let mut known: Vec<&'static str> =
+            self.functions().iter().filter(is_known_as).map(|function| function.def.name).collect();
+        known.dedup();
+        if !known.is_empty() {
+            return known;
+        }
         let limit = name.chars().count() / 3 + 1;
         let mut near: Vec<(usize, &'static str)> = self
             .public_names()

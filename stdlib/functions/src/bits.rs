@@ -38,7 +38,7 @@ mod defs {
     /// ```chalk
     /// bitwise_and(12, 10) == 8
     /// ```
-    #[function(signature = "bitwise_and(a: int, b: int) -> int", lower = IrOp::BitAnd)]
+    #[function(signature = "bitwise_and(a: int, b: int) -> int", known_as = "bit_and, bitand", lower = IrOp::BitAnd)]
     fn bitwise_and(a: i64, b: i64) -> i64 {
         a & b
     }
@@ -48,7 +48,7 @@ mod defs {
     /// ```chalk
     /// bitwise_or(12, 10) == 14
     /// ```
-    #[function(signature = "bitwise_or(a: int, b: int) -> int", lower = IrOp::BitOr)]
+    #[function(signature = "bitwise_or(a: int, b: int) -> int", known_as = "bit_or, bitor", lower = IrOp::BitOr)]
     fn bitwise_or(a: i64, b: i64) -> i64 {
         a | b
     }
@@ -58,7 +58,7 @@ mod defs {
     /// ```chalk
     /// bitwise_xor(12, 10) == 6
     /// ```
-    #[function(signature = "bitwise_xor(a: int, b: int) -> int", lower = IrOp::BitXor)]
+    #[function(signature = "bitwise_xor(a: int, b: int) -> int", known_as = "bit_xor, bitxor", lower = IrOp::BitXor)]
     fn bitwise_xor(a: i64, b: i64) -> i64 {
         a ^ b
     }
@@ -78,7 +78,7 @@ mod defs {
     /// ```chalk
     /// bitwise_left_shift(1, 10) == 1024
     /// ```
-    #[function(signature = "bitwise_left_shift(v: int, n: int) -> int")]
+    #[function(signature = "bitwise_left_shift(v: int, n: int) -> int", known_as = "shift_left, shiftleft")]
     fn bitwise_left_shift(v: i64, n: i64) -> Result<i64, FunctionError> {
         Ok(v.checked_shl(shift_count(n)?).unwrap_or(0))
     }
@@ -89,7 +89,7 @@ mod defs {
     /// bitwise_right_shift(1024, 10) == 1
     /// bitwise_right_shift(-1, 60) == 15
     /// ```
-    #[function(signature = "bitwise_right_shift(v: int, n: int) -> int")]
+    #[function(signature = "bitwise_right_shift(v: int, n: int) -> int", known_as = "shift_right, shiftright")]
     fn bitwise_right_shift(v: i64, n: i64) -> Result<i64, FunctionError> {
         Ok((v as u64).checked_shr(shift_count(n)?).unwrap_or(0) as i64)
     }

@@ -109,7 +109,7 @@ mod defs {
     /// string_to_bytes("616263", "hex") == b"abc"
     /// string_to_bytes("YWJj", "base64") == b"abc"
     /// ```
-    #[function(signature = "string_to_bytes(s: string, encoding: string = \"utf-8\") -> bytes", check = check_encoding)]
+    #[function(signature = "string_to_bytes(s: string, encoding: string = \"utf-8\") -> bytes", known_as = "encode, to_utf8, from_hex, unhex, from_base64, base64_decode", check = check_encoding)]
     fn string_to_bytes<'a>(cx: &'a CallContext, s: &'a str, encoding: &str) -> Result<&'a [u8], FunctionError> {
         match super::encoding(encoding).map_err(FunctionError::from)? {
             Encoding::Utf8 => Ok(s.as_bytes()),
@@ -132,7 +132,7 @@ mod defs {
     /// bytes_to_string(b"abc", "hex") == "616263"
     /// bytes_to_string(b"abc", "base64") == "YWJj"
     /// ```
-    #[function(signature = "bytes_to_string(b: bytes, encoding: string = \"utf-8\") -> string", check = check_encoding)]
+    #[function(signature = "bytes_to_string(b: bytes, encoding: string = \"utf-8\") -> string", known_as = "decode, from_utf8, to_hex, hex, to_base64, base64_encode", check = check_encoding)]
     fn bytes_to_string<'a>(cx: &'a CallContext, b: &'a [u8], encoding: &str) -> Result<&'a str, FunctionError> {
         match super::encoding(encoding).map_err(FunctionError::from)? {
             Encoding::Utf8 => match std::str::from_utf8(b) {
@@ -222,7 +222,7 @@ mod defs {
     /// ```chalk
     /// gunzip(string_to_bytes("H4sIAAAAAAAAA0tMSgYAwkEkNQMAAAA=", "base64")) == b"abc"
     /// ```
-    #[function(signature = "gunzip(b: bytes) -> bytes")]
+    #[function(signature = "gunzip(b: bytes) -> bytes", known_as = "gzip_decompress, decompress")]
     fn gunzip(b: &[u8]) -> Result<Vec<u8>, FunctionError> {
         let mut bytes = Vec::new();
         flate2::read::MultiGzDecoder::new(b)
@@ -241,7 +241,7 @@ mod defs {
     /// url_extract_host("https://me@example.com:8080/a/b?c=d") == "example.com"
     /// url_extract_host("example.com/a") == ""
     /// ```
-    #[function(signature = "url_extract_host(s: string) -> string?")]
+    #[function(signature = "url_extract_host(s: string) -> string?", known_as = "parse_url, url_host")]
     fn url_extract_host(s: &str) -> Option<&str> {
         url(s).map(|url| url.host)
     }

@@ -137,7 +137,7 @@ mod defs {
     /// json_value("{\"id\": \"a1\"}", "$.missing") == none
     /// json_value("not JSON", "$.id") == none
     /// ```
-    #[function(signature = "json_value(s: string, path: string) -> string?", check = check_definite)]
+    #[function(signature = "json_value(s: string, path: string) -> string?", known_as = "get_json_value, get_json_object, json_extract_scalar", check = check_definite)]
     fn json_value<'a>(cx: &'a CallContext, s: &'a str, path: &str) -> Result<Option<&'a str>, FunctionError> {
         let path = definite(cx, path)?;
         let found = path.find_one(s).ok().flatten();
@@ -149,7 +149,7 @@ mod defs {
     /// ```chalk
     /// json_value_strict("{\"id\": 7}", "$.id") == "7"
     /// ```
-    #[function(signature = "json_value_strict(s: string, path: string) -> string?", check = check_definite)]
+    #[function(signature = "json_value_strict(s: string, path: string) -> string?", known_as = "get_json_value_strict", check = check_definite)]
     fn json_value_strict<'a>(cx: &'a CallContext, s: &'a str, path: &str) -> Result<Option<&'a str>, FunctionError> {
         let found = definite(cx, path)?.find_one(s).map_err(|Invalid| NO_JSON)?;
         found.map_or(Ok(None), |value| scalar(cx, value).map_err(|Invalid| NO_JSON.into()))
@@ -162,7 +162,7 @@ mod defs {
     /// json_extract("{\"a\": {\"b\": [1, 2]}}", "$.a.b") == "[1, 2]"
     /// json_extract("{\"a\": \"x\"}", "$.a") == "\"x\""
     /// ```
-    #[function(signature = "json_extract(s: string, path: string) -> string?", check = check_definite)]
+    #[function(signature = "json_extract(s: string, path: string) -> string?", known_as = "json_query", check = check_definite)]
     fn json_extract<'a>(cx: &CallContext, s: &'a str, path: &str) -> Result<Option<&'a str>, FunctionError> {
         Ok(definite(cx, path)?.find_one(s).ok().flatten())
     }
@@ -178,7 +178,7 @@ mod defs {
     /// json_extract_array("{\"items\": [{\"id\": 1}, {\"id\": 2}]}", "$.items[*].id") == ["1", "2"]
     /// json_extract_array("{\"tags\": 1}", "$.tags") == none
     /// ```
-    #[function(signature = "json_extract_array(s: string, path: string) -> [string?]?", check = check_path)]
+    #[function(signature = "json_extract_array(s: string, path: string) -> [string?]?", known_as = "json_array", check = check_path)]
     fn json_extract_array<'a>(
         cx: &'a CallContext,
         s: &'a str,
@@ -214,7 +214,7 @@ mod defs {
     /// ```chalk
     /// json_stringify("{ \"b\": 1, \"a\": [ true, null ] }") == "{\"a\":[true,null],\"b\":1}"
     /// ```
-    #[function(signature = "json_stringify(s: string) -> string")]
+    #[function(signature = "json_stringify(s: string) -> string", known_as = "json_format")]
     fn json_stringify(s: &str) -> Result<String, FunctionError> {
         let mut text = String::with_capacity(s.len());
         let mut scanner = Scanner::new(s);
@@ -231,6 +231,7 @@ mod defs {
     /// ```
     #[function(
         signature = "jsonify(x: T) -> string",
+        known_as = "to_json, json_dumps",
         instances = "int, float, bool, string, datetime, date, time, duration"
     )]
     fn jsonify<'a, T: ToJson + FromSlot<'a>>(x: T) -> String {

@@ -76,32 +76,65 @@ impl Path {
         Ok(found)
     }
 
-    /// The text of the value at a definite path.
+    /// The text of the value at a definite path. Nothing is allocated: this is the way of most calls.
     pub(crate) fn find_one<'a>(&self, text: &'a str) -> Result<Option<&'a str>, Invalid> {
         let mut scanner = Scanner::new(text);
-        // The first step looks at the members while the text is checked, which saves the second pass that `find` makes.
-        let Some((Step::Key(first), rest)) = self.steps.split_first() else {
-            return Ok(self.find(text)?.first().copied());
+        let mut steps = self.steps.iter();
+        // The first step is taken while the whole text is checked.
+        let first = match steps.next() {
+            None => Some(scanner.value()?),
+            Some(step) => child(&mut scanner, step)?,
         };
-        if scanner.shape()? != Shape::Object {
-            scanner.value()?;
-            scanner.end()?;
-            return Ok(None);
+        scanner.end()?;
+        let Some(mut value) = first else { return Ok(None) };
+        for step in steps {
+            match child(&mut Scanner::new(value), step)? {
+                Some(inner) => value = inner,
+                None => return Ok(None),
+            }
         }
-        let mut last = None;
-        scanner.members(|key, scanner| {
+        Ok(Some(value))
+    }
+}
+
+/// Passes over one value and finds what a definite step leads to in it.
+fn child<'a>(scanner: &mut Scanner<'a>, step: &Step) -> Result<Option<&'a str>, Invalid> {
+    let mut found = None;
+    match (scanner.shape()?, step) {
+        // A key given twice: the last one wins.
+        (Shape::Object, Step::Key(key)) => scanner.members(|written, scanner| {
             let value = scanner.value()?;
-            if is_key(key, first) {
-                last = Some(value);
+            if is_key(written, key) {
+                found = Some(value);
             }
             Ok(())
-        })?;
-        scanner.end()?;
-        let Some(value) = last else { return Ok(None) };
-        let mut found = Vec::new();
-        follow(value, rest, &mut found)?;
-        Ok(found.first().copied())
+        })?,
+        (Shape::Array, Step::Index(index)) => {
+            let wanted = if *index < 0 {
+                let mut items = 0i64;
+                scanner.clone().items(|scanner| {
+                    items += 1;
+                    scanner.value().map(|_| ())
+                })?;
+                items + index
+            } else {
+                *index
+            };
+            let mut position = 0;
+            scanner.items(|scanner| {
+                let value = scanner.value()?;
+                if position == wanted {
+                    found = Some(value);
+                }
+                position += 1;
+                Ok(())
+            })?;
+        }
+        _ => {
+            scanner.value()?;
+        }
     }
+    Ok(found)
 }
 
 /// A key without quotes: up to the next `.` or `[`.

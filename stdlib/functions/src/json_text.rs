@@ -145,6 +145,7 @@ impl<'a> Scanner<'a> {
         let start = self.position;
         let mut surrogates = false;
         loop {
+            self.position += plain_bytes(&self.bytes()[self.position..]);
             match self.peek().ok_or(Invalid)? {
                 b'"' => break,
                 b'\\' => {
@@ -241,6 +242,27 @@ impl<'a> Scanner<'a> {
             }
         }
     }
+}
+
+/// How many bytes at the start of a string's rest need no look: no quote, backslash or control character. Eight at a
+/// time, so the last few before the end of the text may be left to the caller.
+fn plain_bytes(rest: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // Marks bytes that are 0; a mark above the first may be wrong, so only the first is used.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, _) = rest.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quote = zeros(word ^ (ONES * u64::from(b'"')));
+        let backslash = zeros(word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let marks = quote | backslash | control;
+        if marks != 0 {
+            return index * 8 + (marks.trailing_zeros() / 8) as usize;
+        }
+    }
+    words.len() * 8
 }
 
 /// What lies between the quotes of a string, as text.
@@ -411,6 +433,19 @@ mod tests {
             assert_eq!(is_valid(text), expected, "{text:?}");
         }
         assert!(is_valid(&deep) && !is_valid(&format!("[{deep}]")));
+    }
+
+    #[test]
+    fn every_byte_of_a_string_is_looked_at() {
+        // A quote, an escape and a control character at every distance from the start of the eight that are read at once.
+        for before in 0..20 {
+            let filler = "é".repeat(before / 2) + &"x".repeat(before % 2);
+            assert!(is_valid(&format!("[\"{filler}\",\"{filler}\\n{filler}\"]")), "{before}");
+            for bad in ['\n', '\u{1f}', '\0'] {
+                assert!(!is_valid(&format!("\"{filler}{bad}{filler}\"")), "{before} {bad:?}");
+            }
+            assert!(is_valid(&format!("\"{filler}\u{7f}{filler}\"")), "{before}");
+        }
     }
 
     #[test]

@@ -122,7 +122,7 @@ mod defs {
     /// ```chalk
     /// cardinality([1, 2, 3]) == 3
     /// ```
-    #[function(signature = "cardinality(a: [T]) -> int")]
+    #[function(signature = "cardinality(a: [T]) -> int", known_as = "array_length, list_len, count_items")]
     fn cardinality(a: AnyList) -> i64 {
         a.len() as i64
     }
@@ -142,7 +142,7 @@ mod defs {
     /// ```chalk fragment
     /// map_keys(msg.labels) == ["a", "b"]
     /// ```
-    #[function(signature = "map_keys(m: map<K, V>) -> [K]")]
+    #[function(signature = "map_keys(m: map<K, V>) -> [K]", known_as = "keys")]
     fn map_keys(m: AnyMap) -> AnyList {
         m.keys()
     }
@@ -152,7 +152,7 @@ mod defs {
     /// ```chalk fragment
     /// map_values(msg.labels) == ["x", "y"]
     /// ```
-    #[function(signature = "map_values(m: map<K, V>) -> [V]")]
+    #[function(signature = "map_values(m: map<K, V>) -> [V]", known_as = "values")]
     fn map_values(m: AnyMap) -> AnyList {
         m.values()
     }
@@ -172,7 +172,7 @@ mod defs {
     /// element_at([10, 20, 30], -1) == 30
     /// element_at([10, 20, 30], 3) == none
     /// ```
-    #[function(signature = "element_at(a: [T], i: int) -> T?")]
+    #[function(signature = "element_at(a: [T], i: int) -> T?", known_as = "array_get, nth")]
     const ELEMENT_AT: &str = "a[i]";
 
     /// `length` items from position `offset` on; a negative offset counts from the end. What lies past the ends is left
@@ -196,7 +196,7 @@ mod defs {
     /// contains([1, 2, 3], 2)
     /// not contains(["a"], "b")
     /// ```
-    #[function(signature = "contains(a: [T], x: T) -> bool")]
+    #[function(signature = "contains(a: [T], x: T) -> bool", known_as = "array_contains, list_contains, is_in")]
     const CONTAINS: &str = "x in a";
 
     /// The position of the first item that equals `x`, counted from 1; 0 where there is none.
@@ -207,6 +207,7 @@ mod defs {
     /// ```
     #[function(
         signature = "array_position(a: [T], x: T) -> int",
+        known_as = "list_position",
         instances = "int, float, bool, string, bytes, datetime, date, time, duration"
     )]
     fn array_position<'a, T: Sortable<'a> + FromSlot<'a>>(a: ListRef<'a, T>, x: T) -> i64 {
@@ -219,7 +220,11 @@ mod defs {
     /// array_join(["a", "b"], "-") == "a-b"
     /// array_join([1, 2], ", ") == "1, 2"
     /// ```
-    #[function(signature = "array_join(a: [T], delim: string) -> string", instances = "string, int, float, bool")]
+    #[function(
+        signature = "array_join(a: [T], delim: string) -> string",
+        known_as = "array_to_string, join, string_join",
+        instances = "string, int, float, bool"
+    )]
     fn array_join<'a, T: Printed<'a>>(a: ListRef<'a, T>, delim: &str) -> String {
         let mut text = String::new();
         for (index, item) in a.values().enumerate() {
@@ -236,7 +241,7 @@ mod defs {
     /// ```chalk
     /// array_sum([1, 2, 3]) == 6
     /// ```
-    #[function(signature = "array_sum(a: [int?]) -> int")]
+    #[function(signature = "array_sum(a: [int?]) -> int", known_as = "list_sum")]
     fn array_sum(a: ListRef<'_, i64>) -> Result<i64, FunctionError> {
         let sum = a.values().map(i128::from).sum::<i128>();
         i64::try_from(sum).map_err(|_| OVERFLOW.into())
@@ -343,6 +348,7 @@ mod defs {
     /// ```
     #[function(
         signature = "array_sort(a: [T], descending: bool = false) -> [T]",
+        known_as = "sort_array, list_sort, sorted",
         instances = "int, float, bool, string, bytes, datetime, date, time, duration"
     )]
     fn array_sort<'a, T: Sortable<'a>>(a: ListRef<'a, T>, descending: bool) -> Vec<Option<T>> {
@@ -369,6 +375,7 @@ mod defs {
     /// ```
     #[function(
         signature = "array_distinct(a: [T]) -> [T]",
+        known_as = "unique, list_distinct, array_unique",
         instances = "int, float, bool, string, bytes, datetime, date, time, duration"
     )]
     fn array_distinct<'a, T: Sortable<'a>>(a: ListRef<'a, T>) -> Vec<Option<T>> {
@@ -463,6 +470,7 @@ mod defs {
     /// ```
     #[function(
         signature = "array_remove(a: [T], x: T) -> [T]",
+        known_as = "list_remove",
         instances = "int, float, bool, string, bytes, datetime, date"
     )]
     fn array_remove<'a, T: Sortable<'a> + FromSlot<'a>>(a: ListRef<'a, T>, x: T) -> Vec<Option<T>> {
@@ -490,6 +498,7 @@ mod defs {
     /// ```
     #[function(
         signature = "array_intersect(a: [T], b: [T]) -> [T]",
+        known_as = "list_intersect",
         instances = "int, float, bool, string, bytes, datetime, date"
     )]
     fn array_intersect<'a, T: Sortable<'a>>(a: ListRef<'a, T>, b: ListRef<'a, T>) -> Vec<Option<T>> {
@@ -518,7 +527,10 @@ mod defs {
     /// sequence(1, 4) == [1, 2, 3, 4]
     /// sequence(5, 1, -2) == [5, 3, 1]
     /// ```
-    #[function(signature = "sequence(start: int, stop: int, step: int = 1) -> [int]")]
+    #[function(
+        signature = "sequence(start: int, stop: int, step: int = 1) -> [int]",
+        known_as = "range, generate_series"
+    )]
     fn sequence(start: i64, stop: i64, step: i64) -> Result<Items<i64>, FunctionError> {
         let span = i128::from(stop) - i128::from(start);
         let step = i128::from(step);

@@ -40,7 +40,7 @@ mod defs {
     /// ```chalk
     /// sign(-7) == -1
     /// ```
-    #[function(signature = "sign(x: int) -> int")]
+    #[function(signature = "sign(x: int) -> int", known_as = "signum")]
     fn sign_int(x: i64) -> i64 {
         x.signum()
     }
@@ -92,7 +92,7 @@ mod defs {
     /// ```chalk
     /// ln(1.0) == 0.0
     /// ```
-    #[function(signature = "ln(x: float) -> float")]
+    #[function(signature = "ln(x: float) -> float", known_as = "log, loge")]
     fn ln(x: f64) -> f64 {
         x.ln()
     }
@@ -132,7 +132,7 @@ mod defs {
     /// ```chalk
     /// pow(2.0, 10.0) == 1024.0
     /// ```
-    #[function(signature = "pow(x: float, y: float) -> float")]
+    #[function(signature = "pow(x: float, y: float) -> float", known_as = "power")]
     fn pow(x: f64, y: f64) -> f64 {
         x.powf(y)
     }
@@ -143,7 +143,7 @@ mod defs {
     /// mod(7, 3) == 1
     /// mod(-7, 3) == -1
     /// ```
-    #[function(signature = "mod(x: int, y: int) -> int")]
+    #[function(signature = "mod(x: int, y: int) -> int", known_as = "modulo, remainder, fmod")]
     fn mod_int(x: i64, y: i64) -> Result<i64, FunctionError> {
         if y == 0 { Err(DIVISION_BY_ZERO.into()) } else { Ok(x.wrapping_rem(y)) }
     }
@@ -164,7 +164,7 @@ mod defs {
     /// floor_div(7, 2) == 3
     /// floor_div(-7, 2) == -4
     /// ```
-    #[function(signature = "floor_div(x: int, y: int) -> int")]
+    #[function(signature = "floor_div(x: int, y: int) -> int", known_as = "div, integer_divide")]
     fn floor_div(x: i64, y: i64) -> Result<i64, FunctionError> {
         if y == 0 {
             return Err(DIVISION_BY_ZERO.into());
@@ -215,7 +215,7 @@ mod defs {
     /// safe_divide(6.0, 4.0) == 1.5
     /// safe_divide(1.0, 0.0) == none
     /// ```
-    #[function(signature = "safe_divide(x: float, y: float) -> float?")]
+    #[function(signature = "safe_divide(x: float, y: float) -> float?", known_as = "try_divide, div0")]
     fn safe_divide(x: f64, y: f64) -> Option<f64> {
         if y == 0.0 { None } else { Some(x / y) }
     }
@@ -364,7 +364,7 @@ mod defs {
     /// least(3, 1, 2) == 1
     /// least(none, 2) == 2
     /// ```
-    #[function(signature = "least(x: T?...) -> T? where T: ordered", fold)]
+    #[function(signature = "least(x: T?...) -> T? where T: ordered", known_as = "min", fold)]
     const LEAST: &str = "if a is none or b < a then b else a";
 
     /// The greatest of the arguments that are not null; null if all are. NaN is above every number.
@@ -375,7 +375,7 @@ mod defs {
     /// greatest(3, 1, 2) == 3
     /// greatest(none, 2) == 2
     /// ```
-    #[function(signature = "greatest(x: T?...) -> T? where T: ordered", fold)]
+    #[function(signature = "greatest(x: T?...) -> T? where T: ordered", known_as = "max", fold)]
     const GREATEST: &str = "if a is none or b > a then b else a";
 
     /// `x`, or the nearer of the two bounds where it lies outside of them.
@@ -431,7 +431,7 @@ mod defs {
     /// ```chalk
     /// is_nan(0.0 / 0.0)
     /// ```
-    #[function(signature = "is_nan(x: float) -> bool", lower = IrOp::FloatIsNan)]
+    #[function(signature = "is_nan(x: float) -> bool", known_as = "isnan", lower = IrOp::FloatIsNan)]
     fn is_nan(x: f64) -> bool {
         x.is_nan()
     }
@@ -442,7 +442,7 @@ mod defs {
     /// is_finite(1.0)
     /// not is_finite(1.0 / 0.0)
     /// ```
-    #[function(signature = "is_finite(x: float) -> bool", lower = IrOp::FloatIsFinite)]
+    #[function(signature = "is_finite(x: float) -> bool", known_as = "isfinite", lower = IrOp::FloatIsFinite)]
     fn is_finite(x: f64) -> bool {
         x.is_finite()
     }
@@ -452,7 +452,7 @@ mod defs {
     /// ```chalk
     /// random() < 1.0
     /// ```
-    #[function(signature = "random() -> float", impure)]
+    #[function(signature = "random() -> float", known_as = "rand, secure_random", impure)]
     fn random(cx: &CallContext) -> f64 {
         (cx.random_bits() >> 11) as f64 / (1u64 << 53) as f64
     }

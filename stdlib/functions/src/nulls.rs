@@ -12,7 +12,7 @@ mod defs {
     /// ```chalk
     /// coalesce(none, 2, 3) == 2
     /// ```
-    #[function(signature = "coalesce(x: T?...) -> T?", fold)]
+    #[function(signature = "coalesce(x: T?...) -> T?", known_as = "nvl, first_not_null", fold)]
     const COALESCE: &str = "a ?? b";
 
     /// `x`, or `y` where `x` is null.
@@ -21,7 +21,7 @@ mod defs {
     /// if_null(none, 2) == 2
     /// if_null(1, 2) == 1
     /// ```
-    #[function(signature = "if_null(x: T?, y: T?) -> T?")]
+    #[function(signature = "if_null(x: T?, y: T?) -> T?", known_as = "ifnull, isnull")]
     const IF_NULL: &str = "x ?? y";
 
     /// Null where `x` equals `y`, else `x`.
@@ -38,7 +38,7 @@ mod defs {
     /// ```chalk
     /// not is_null(1)
     /// ```
-    #[function(signature = "is_null(x: T?) -> bool")]
+    #[function(signature = "is_null(x: T?) -> bool", known_as = "isna, isnull")]
     const IS_NULL: &str = "x is none";
 
     /// Whether `x` is not null.
@@ -54,7 +54,7 @@ mod defs {
     /// ```chalk
     /// if_then_else(1 < 2, "yes", "no") == "yes"
     /// ```
-    #[function(signature = "if_then_else(condition: bool?, x: T?, y: T?) -> T?")]
+    #[function(signature = "if_then_else(condition: bool?, x: T?, y: T?) -> T?", known_as = "if_else, iff, case_when")]
     const IF_THEN_ELSE: &str = "if condition then x else y";
 
     /// Whether the two differ, where null is a value: `!=` in words.

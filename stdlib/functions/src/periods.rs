@@ -89,7 +89,7 @@ mod defs {
     /// date_trunc(parse_datetime("2024-09-17T12:34:56Z"), "hour") == parse_datetime("2024-09-17T12:00:00Z")
     /// date_trunc(parse_datetime("2024-09-17T12:34:56Z"), "week") == parse_datetime("2024-09-16T00:00:00Z")
     /// ```
-    #[function(signature = "date_trunc(t: datetime, unit: string) -> datetime", check = check_unit)]
+    #[function(signature = "date_trunc(t: datetime, unit: string) -> datetime", known_as = "trunc_date, datetrunc", check = check_unit)]
     fn date_trunc(t: Datetime, unit: &str) -> Result<Datetime, FunctionError> {
         let unit = super::unit(unit).map_err(FunctionError::from)?;
         let start = match unit {

@@ -204,7 +204,7 @@ mod defs {
     /// regexp_like("hello42", "[0-9]+")
     /// not regexp_like("hello", "^ell")
     /// ```
-    #[function(signature = "regexp_like(s: string, pattern: string) -> bool", check = check_pattern)]
+    #[function(signature = "regexp_like(s: string, pattern: string) -> bool", known_as = "regex_match, regexp_matches, rlike, match_regex, regexp_contains", check = check_pattern)]
     fn regexp_like(cx: &CallContext, s: &str, pattern: &str) -> Result<bool, FunctionError> {
         Ok(compiled(cx, pattern)?.is_match(s))
     }
@@ -217,7 +217,7 @@ mod defs {
     /// regexp_extract("k=v", "(\\w)=(\\w)", 2) == "v"
     /// regexp_extract("abc", "[0-9]") == none
     /// ```
-    #[function(signature = "regexp_extract(s: string, pattern: string, group: int = 0) -> string?", check = check_group)]
+    #[function(signature = "regexp_extract(s: string, pattern: string, group: int = 0) -> string?", known_as = "regexp_substr, regex_extract", check = check_group)]
     fn regexp_extract<'a>(
         cx: &CallContext,
         s: &'a str,
@@ -261,7 +261,7 @@ mod defs {
     /// regexp_replace("555-1234", "[^0-9]") == "5551234"
     /// regexp_replace("John Smith", "(\\w+) (\\w+)", "$2, $1") == "Smith, John"
     /// ```
-    #[function(signature = "regexp_replace(s: string, pattern: string, replacement: string = \"\") -> string", check = check_replacement)]
+    #[function(signature = "regexp_replace(s: string, pattern: string, replacement: string = \"\") -> string", known_as = "regex_replace, re_sub", check = check_replacement)]
     fn regexp_replace<'a>(
         cx: &'a CallContext,
         s: &'a str,
@@ -291,7 +291,7 @@ mod defs {
     /// ```chalk
     /// regexp_split("a1b22c", "[0-9]+") == ["a", "b", "c"]
     /// ```
-    #[function(signature = "regexp_split(s: string, pattern: string) -> [string]", check = check_pattern)]
+    #[function(signature = "regexp_split(s: string, pattern: string) -> [string]", known_as = "regexp_split_to_array, regex_split", check = check_pattern)]
     fn regexp_split<'a>(cx: &CallContext, s: &'a str, pattern: &str) -> Result<Items<&'a str>, FunctionError> {
         Ok(Items(compiled(cx, pattern)?.split(s).collect()))
     }

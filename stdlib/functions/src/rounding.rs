@@ -46,7 +46,7 @@ mod defs {
     /// ceil(1.2) == 2.0
     /// ceil(-1.2) == -1.0
     /// ```
-    #[function(signature = "ceil(x: float) -> float", lower = IrOp::FloatCeil)]
+    #[function(signature = "ceil(x: float) -> float", known_as = "ceiling", lower = IrOp::FloatCeil)]
     fn ceil(x: f64) -> f64 {
         x.ceil()
     }
@@ -84,7 +84,7 @@ mod defs {
     /// trunc(1.8) == 1.0
     /// trunc(-1.8) == -1.0
     /// ```
-    #[function(signature = "trunc(x: float) -> float", lower = IrOp::FloatTrunc)]
+    #[function(signature = "trunc(x: float) -> float", known_as = "truncate", lower = IrOp::FloatTrunc)]
     fn trunc(x: f64) -> f64 {
         x.trunc()
     }

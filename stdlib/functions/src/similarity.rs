@@ -53,7 +53,10 @@ mod defs {
     /// ```chalk
     /// levenshtein_distance("kitten", "sitting") == 3
     /// ```
-    #[function(signature = "levenshtein_distance(a: string, b: string) -> int")]
+    #[function(
+        signature = "levenshtein_distance(a: string, b: string) -> int",
+        known_as = "levenshtein, edit_distance, editdistance"
+    )]
     fn levenshtein_distance(a: &str, b: &str) -> Result<i64, FunctionError> {
         let (a, b) = characters(a, b)?;
         let mut row: Vec<usize> = (0..=b.len()).collect();

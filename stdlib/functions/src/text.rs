@@ -111,7 +111,7 @@ mod defs {
     /// lower("HeLLo") == "hello"
     /// lower("ÀÉ") == "àé"
     /// ```
-    #[function(signature = "lower(s: string) -> string")]
+    #[function(signature = "lower(s: string) -> string", known_as = "lcase, to_lower, lowercase, casefold")]
     fn lower<'a>(cx: &'a CallContext, s: &'a str) -> &'a str {
         if !s.is_ascii() {
             return cx.arena.copy_str(&s.to_lowercase());
@@ -130,7 +130,7 @@ mod defs {
     /// upper("HeLLo") == "HELLO"
     /// upper("straße") == "STRASSE"
     /// ```
-    #[function(signature = "upper(s: string) -> string")]
+    #[function(signature = "upper(s: string) -> string", known_as = "ucase, to_upper, uppercase")]
     fn upper<'a>(cx: &'a CallContext, s: &'a str) -> &'a str {
         if !s.is_ascii() {
             return cx.arena.copy_str(&s.to_uppercase());
@@ -147,7 +147,7 @@ mod defs {
     /// length("héé😀") == 4
     /// length("") == 0
     /// ```
-    #[function(signature = "length(s: string) -> int")]
+    #[function(signature = "length(s: string) -> int", known_as = "len, char_length, character_length, strlen, size")]
     fn length(s: &str) -> i64 {
         code_points(s) as i64
     }
@@ -169,7 +169,7 @@ mod defs {
     /// ```chalk
     /// trim("  a b\n") == "a b"
     /// ```
-    #[function(signature = "trim(s: string) -> string")]
+    #[function(signature = "trim(s: string) -> string", known_as = "strip, btrim")]
     fn trim(s: &str) -> &str {
         s.trim_matches(is_blank)
     }
@@ -179,7 +179,7 @@ mod defs {
     /// ```chalk
     /// ltrim("  a ") == "a "
     /// ```
-    #[function(signature = "ltrim(s: string) -> string")]
+    #[function(signature = "ltrim(s: string) -> string", known_as = "lstrip, trim_start")]
     fn ltrim(s: &str) -> &str {
         s.trim_start_matches(is_blank)
     }
@@ -189,7 +189,7 @@ mod defs {
     /// ```chalk
     /// rtrim("  a ") == "  a"
     /// ```
-    #[function(signature = "rtrim(s: string) -> string")]
+    #[function(signature = "rtrim(s: string) -> string", known_as = "rstrip, trim_end")]
     fn rtrim(s: &str) -> &str {
         s.trim_end_matches(is_blank)
     }
@@ -203,7 +203,7 @@ mod defs {
     /// substr("hello", -2) == "lo"
     /// substr("hello", 9) == ""
     /// ```
-    #[function(signature = "substr(s: string, start: int, length: int? = none) -> string")]
+    #[function(signature = "substr(s: string, start: int, length: int? = none) -> string", known_as = "substring, mid")]
     fn substr(s: &str, start: i64, length: Option<i64>) -> &str {
         let len = code_points(s);
         let start = clamp_index(start, len);
@@ -246,7 +246,7 @@ mod defs {
     /// concat("a", "b") == "ab"
     /// concat("a", "b", "c") == "abc"
     /// ```
-    #[function(signature = "concat(s: string...) -> string", fold)]
+    #[function(signature = "concat(s: string...) -> string", known_as = "concat_ws, string_concat", fold)]
     const CONCAT: &str = "a + b";
 
     /// The bytes joined; null if one of them is null.
@@ -271,7 +271,10 @@ mod defs {
     /// replace("banana", "an", "-") == "b--a"
     /// replace("ab", "", "L") == "LaLbL"
     /// ```
-    #[function(signature = "replace(s: string, old: string, new: string = \"\") -> string")]
+    #[function(
+        signature = "replace(s: string, old: string, new: string = \"\") -> string",
+        known_as = "translate, str_replace"
+    )]
     fn replace<'a>(cx: &'a CallContext, s: &'a str, old: &str, new: &str) -> &'a str {
         if !old.is_empty() && !s.contains(old) {
             return s;
@@ -307,7 +310,7 @@ mod defs {
     /// split("a,b,c", ",", 1) == ["a", "b,c"]
     /// split("", ",") == [""]
     /// ```
-    #[function(signature = "split(s: string, delim: string, maxsplit: int? = none) -> [string]", check = check_delimiter)]
+    #[function(signature = "split(s: string, delim: string, maxsplit: int? = none) -> [string]", known_as = "string_split, str_split, string_to_array", check = check_delimiter)]
     fn split<'a>(s: &'a str, delim: &'a str, maxsplit: Option<i64>) -> Result<Items<&'a str>, FunctionError> {
         if delim.is_empty() {
             return Err("the delimiter is empty".into());
@@ -343,7 +346,10 @@ mod defs {
     /// strpos("hello", "x") == -1
     /// strpos("hello", "") == 0
     /// ```
-    #[function(signature = "strpos(s: string, sub: string) -> int")]
+    #[function(
+        signature = "strpos(s: string, sub: string) -> int",
+        known_as = "position, instr, locate, find, index_of, charindex"
+    )]
     fn strpos(s: &str, sub: &str) -> i64 {
         s.find(sub).map_or(-1, |at| count_before(s, at) as i64)
     }
@@ -354,7 +360,7 @@ mod defs {
     /// strrpos("hello", "l") == 3
     /// strrpos("hello", "x") == -1
     /// ```
-    #[function(signature = "strrpos(s: string, sub: string) -> int")]
+    #[function(signature = "strrpos(s: string, sub: string) -> int", known_as = "rfind")]
     fn strrpos(s: &str, sub: &str) -> i64 {
         s.rfind(sub).map_or(-1, |at| count_before(s, at) as i64)
     }
@@ -364,7 +370,7 @@ mod defs {
     /// ```chalk
     /// str_contains("hello", "ell")
     /// ```
-    #[function(signature = "str_contains(s: string, sub: string) -> bool")]
+    #[function(signature = "str_contains(s: string, sub: string) -> bool", known_as = "includes, contains_string")]
     fn str_contains(s: &str, sub: &str) -> bool {
         s.contains(sub)
     }
@@ -374,7 +380,7 @@ mod defs {
     /// ```chalk
     /// starts_with("hello", "he")
     /// ```
-    #[function(signature = "starts_with(s: string, prefix: string) -> bool")]
+    #[function(signature = "starts_with(s: string, prefix: string) -> bool", known_as = "startswith, has_prefix")]
     fn starts_with(s: &str, prefix: &str) -> bool {
         s.starts_with(prefix)
     }
@@ -394,7 +400,7 @@ mod defs {
     /// ```chalk
     /// ends_with("hello", "lo")
     /// ```
-    #[function(signature = "ends_with(s: string, suffix: string) -> bool")]
+    #[function(signature = "ends_with(s: string, suffix: string) -> bool", known_as = "endswith, has_suffix")]
     fn ends_with(s: &str, suffix: &str) -> bool {
         s.ends_with(suffix)
     }
@@ -406,7 +412,7 @@ mod defs {
     /// like("hello", "h%o")
     /// not like("hello", "h_o")
     /// ```
-    #[function(signature = "like(s: string, pattern: string) -> bool")]
+    #[function(signature = "like(s: string, pattern: string) -> bool", known_as = "ilike")]
     fn like(s: &str, pattern: &str) -> bool {
         matches_like(s, pattern)
     }
@@ -418,7 +424,7 @@ mod defs {
     /// lpad("7", 3, "0") == "007"
     /// lpad("hello", 2, "0") == "he"
     /// ```
-    #[function(signature = "lpad(s: string, size: int, padding: string = \" \") -> string", check = check_padding)]
+    #[function(signature = "lpad(s: string, size: int, padding: string = \" \") -> string", known_as = "zfill, ljust", check = check_padding)]
     fn lpad<'a>(cx: &'a CallContext, s: &'a str, size: i64, padding: &str) -> Result<&'a str, FunctionError> {
         pad(cx, s, size, padding, true)
     }
@@ -428,7 +434,7 @@ mod defs {
     /// ```chalk
     /// rpad("ab", 5, "xy") == "abxyx"
     /// ```
-    #[function(signature = "rpad(s: string, size: int, padding: string = \" \") -> string", check = check_padding)]
+    #[function(signature = "rpad(s: string, size: int, padding: string = \" \") -> string", known_as = "rjust", check = check_padding)]
     fn rpad<'a>(cx: &'a CallContext, s: &'a str, size: i64, padding: &str) -> Result<&'a str, FunctionError> {
         pad(cx, s, size, padding, false)
     }
@@ -439,7 +445,7 @@ mod defs {
     /// chr(65) == "A"
     /// chr(128512) == "😀"
     /// ```
-    #[function(signature = "chr(code: int) -> string")]
+    #[function(signature = "chr(code: int) -> string", known_as = "char, unichr")]
     fn chr(cx: &CallContext, code: i64) -> Result<&str, FunctionError> {
         let c = u32::try_from(code).ok().and_then(char::from_u32);
         let c = c.ok_or_else(|| FunctionError::from(format!("{code} is no code point")))?;

@@ -118,7 +118,10 @@ mod defs {
     /// ```chalk
     /// from_unix_seconds(1700000000) == parse_datetime("2023-11-14T22:13:20Z")
     /// ```
-    #[function(signature = "from_unix_seconds(x: int) -> datetime")]
+    #[function(
+        signature = "from_unix_seconds(x: int) -> datetime",
+        known_as = "from_unixtime, to_timestamp_seconds, fromtimestamp"
+    )]
     fn from_unix_seconds(x: i64) -> Result<Datetime, FunctionError> {
         from_unix_int(x, 1_000_000)
     }
@@ -142,7 +145,7 @@ mod defs {
     /// ```chalk
     /// from_unix_milliseconds(1700000000123) == parse_datetime("2023-11-14T22:13:20.123Z")
     /// ```
-    #[function(signature = "from_unix_milliseconds(x: int) -> datetime")]
+    #[function(signature = "from_unix_milliseconds(x: int) -> datetime", known_as = "to_timestamp_millis")]
     fn from_unix_milliseconds(x: i64) -> Result<Datetime, FunctionError> {
         from_unix_int(x, 1_000)
     }
@@ -165,7 +168,7 @@ mod defs {
     /// ```chalk
     /// unix_seconds(from_unix_milliseconds(1500)) == 1.5
     /// ```
-    #[function(signature = "unix_seconds(t: datetime) -> float")]
+    #[function(signature = "unix_seconds(t: datetime) -> float", known_as = "to_unixtime, unix_timestamp, epoch")]
     fn unix_seconds(t: Datetime) -> f64 {
         t.0 as f64 / 1e6
     }
@@ -197,7 +200,7 @@ mod defs {
     /// parse_datetime("2023-07-01", tz: "Europe/Zurich") == parse_datetime("2023-06-30T22:00:00Z")
     /// ```
     #[function(
-        signature = "parse_datetime(s: string, format: string? = none, tz: string? = none) -> datetime",
+        signature = "parse_datetime(s: string, format: string? = none, tz: string? = none) -> datetime", known_as = "to_timestamp, strptime, from_iso8601_timestamp, date_parse, to_datetime",
         check = check_read
     )]
     fn parse_datetime(
@@ -235,7 +238,7 @@ mod defs {
     /// ```chalk
     /// to_iso8601(from_unix_seconds(1700000000)) == "2023-11-14T22:13:20Z"
     /// ```
-    #[function(signature = "to_iso8601(t: datetime) -> string")]
+    #[function(signature = "to_iso8601(t: datetime) -> string", known_as = "isoformat")]
     fn to_iso8601(t: Datetime) -> String {
         format_datetime(t.0)
     }
@@ -248,7 +251,7 @@ mod defs {
     /// format_datetime(from_unix_seconds(0), "%H:%M %Z", tz: "Europe/Zurich") == "01:00 CET"
     /// ```
     #[function(
-        signature = "format_datetime(t: datetime, format: string, tz: string = \"UTC\") -> string",
+        signature = "format_datetime(t: datetime, format: string, tz: string = \"UTC\") -> string", known_as = "strftime, date_format, to_char",
         check = check_print
     )]
     fn format_datetime_by<'a>(
@@ -289,7 +292,7 @@ mod defs {
     /// ```chalk
     /// month_of_year(parse_datetime("2024-09-17T12:34:56Z")) == 9
     /// ```
-    #[function(signature = "month_of_year(t: T) -> int", instances = "datetime, date")]
+    #[function(signature = "month_of_year(t: T) -> int", known_as = "month", instances = "datetime, date")]
     fn month_of_year<T: HasDate>(t: T) -> i64 {
         i64::from(day_of(t.days()).month)
     }
@@ -299,7 +302,7 @@ mod defs {
     /// ```chalk
     /// week_of_year(parse_datetime("2024-09-17T12:34:56Z")) == 38
     /// ```
-    #[function(signature = "week_of_year(t: T) -> int", instances = "datetime, date")]
+    #[function(signature = "week_of_year(t: T) -> int", known_as = "week, weekofyear", instances = "datetime, date")]
     fn week_of_year<T: HasDate>(t: T) -> i64 {
         calendar::iso_week(t.days()).1
     }
@@ -309,7 +312,7 @@ mod defs {
     /// ```chalk
     /// day_of_year(parse_datetime("2024-03-01T00:00:00Z")) == 61
     /// ```
-    #[function(signature = "day_of_year(t: T) -> int", instances = "datetime, date")]
+    #[function(signature = "day_of_year(t: T) -> int", known_as = "dayofyear", instances = "datetime, date")]
     fn day_of_year<T: HasDate>(t: T) -> i64 {
         calendar::day_of_year(t.days())
     }
@@ -319,7 +322,7 @@ mod defs {
     /// ```chalk
     /// day_of_month(parse_datetime("2024-09-17T12:34:56Z")) == 17
     /// ```
-    #[function(signature = "day_of_month(t: T) -> int", instances = "datetime, date")]
+    #[function(signature = "day_of_month(t: T) -> int", known_as = "day, dayofmonth", instances = "datetime, date")]
     fn day_of_month<T: HasDate>(t: T) -> i64 {
         i64::from(day_of(t.days()).day)
     }
@@ -331,7 +334,11 @@ mod defs {
     /// day_of_week(parse_datetime("2024-09-17T12:34:56Z")) == 2
     /// day_of_week(parse_datetime("2024-09-17T12:34:56Z"), start_of_week: 7) == 3
     /// ```
-    #[function(signature = "day_of_week(t: T, start_of_week: int = 1) -> int", instances = "datetime, date")]
+    #[function(
+        signature = "day_of_week(t: T, start_of_week: int = 1) -> int",
+        known_as = "dayofweek, weekday, isodow",
+        instances = "datetime, date"
+    )]
     fn day_of_week<T: HasDate>(t: T, start_of_week: i64) -> Result<i64, FunctionError> {
         if !(1..=7).contains(&start_of_week) {
             return Err(format!("a week cannot start on day {start_of_week}: 1 (Monday) to 7 (Sunday)").into());
@@ -345,7 +352,7 @@ mod defs {
     /// hour_of_day(parse_datetime("2024-09-17T22:34:56Z")) == 22
     /// hour_of_day(parse_datetime("2024-09-17T22:34:56Z"), tz: "Europe/Zurich") == 0
     /// ```
-    #[function(signature = "hour_of_day(t: datetime, tz: string = \"UTC\") -> int", check = check_zone_second)]
+    #[function(signature = "hour_of_day(t: datetime, tz: string = \"UTC\") -> int", known_as = "hour", check = check_zone_second)]
     fn hour_of_day(cx: &CallContext, t: Datetime, tz: &str) -> Result<i64, FunctionError> {
         let offset_us =
             if tz == "UTC" { Some(0) } else { form(cx, None, Some(tz))?.zone.and_then(|zone| zone.offset_us(t.0)) };
@@ -358,7 +365,11 @@ mod defs {
     /// ```chalk
     /// last_day_of_month(parse_datetime("2024-02-10T00:00:00Z")) == "2024-02-29" as date
     /// ```
-    #[function(signature = "last_day_of_month(t: T) -> date", instances = "datetime, date")]
+    #[function(
+        signature = "last_day_of_month(t: T) -> date",
+        known_as = "last_day, eomonth",
+        instances = "datetime, date"
+    )]
     fn last_day_of_month<T: HasDate>(t: T) -> Result<Date, FunctionError> {
         let days = t.days();
         let date = day_of(days);
@@ -410,7 +421,7 @@ mod defs {
     /// ```chalk
     /// now() == now()
     /// ```
-    #[function(signature = "now() -> datetime", impure)]
+    #[function(signature = "now() -> datetime", known_as = "current_timestamp, utcnow, getdate, today", impure)]
     fn now(cx: &CallContext) -> Datetime {
         Datetime(cx.now_us.get())
     }

@@ -62,7 +62,11 @@ mod defs {
     /// ```chalk
     /// array_average([1, 2]) == 1.5
     /// ```
-    #[function(signature = "array_average(a: [T]) -> float?", instances = "int, float, float32")]
+    #[function(
+        signature = "array_average(a: [T]) -> float?",
+        known_as = "array_mean, array_avg",
+        instances = "int, float, float32"
+    )]
     fn array_average<'a, T: Number<'a>>(a: ListRef<'a, T>) -> Option<f64> {
         mean(&numbers(a))
     }

@@ -250,6 +250,8 @@ impl Declaration<'_> {
             Some(types) => format!("{} where T: {}", options.signature.value(), types.value().replace(", ", " | ")),
         };
         let name = function_name(signature);
+        let known_as = options.known_as.as_ref().map(syn::LitStr::value).unwrap_or_default();
+        let known_as = known_as.split(',').map(str::trim).filter(|name| !name.is_empty());
         let (pure, hidden) = (!options.impure, options.hidden);
         let check = match &options.check {
             Some(path) => quote!(::std::option::Option::Some(#path)),
@@ -265,6 +267,7 @@ impl Declaration<'_> {
                 family: #family,
                 signature: #signature,
                 written: #written,
+                known_as: &[#(#known_as),*],
                 doc: #doc,
                 examples: &[#(#examples),*],
                 fallible: #fallible,

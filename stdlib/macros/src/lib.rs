@@ -23,7 +23,7 @@
 //! }
 //! ```
 //!
-//! Options beside `signature`: `check = path`, `lower = IrOp::X`, `impure`, `hidden` (needs no documentation), `fold` (of a
+//! Options beside `signature`: `known_as = "substring"` (names in other systems, for "did you mean"), `check = path`, `lower = IrOp::X`, `impure`, `hidden` (needs no documentation), `fold` (of a
 //! constant: see `Body::Fold`), and `instances = "int, float"`, which makes one overload per type in place of the type
 //! variable `T` of signature and Rust function.
 //!

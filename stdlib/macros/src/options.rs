@@ -11,6 +11,7 @@ pub(crate) struct Options {
     pub(crate) check: Option<Path>,
     pub(crate) lower: Option<Path>,
     pub(crate) instances: Option<LitStr>,
+    pub(crate) known_as: Option<LitStr>,
     pub(crate) impure: bool,
     pub(crate) hidden: bool,
     pub(crate) fold: bool,
@@ -20,7 +21,7 @@ impl Parse for Options {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let start = input.span();
         let mut signature = None;
-        let mut options = (None, None, None);
+        let mut options = (None, None, None, None);
         let mut flags = (false, false, false);
         while !input.is_empty() {
             let name: Ident = input.parse()?;
@@ -33,6 +34,7 @@ impl Parse for Options {
                 ("check", true) => options.0 = Some(input.parse()?),
                 ("lower", true) => options.1 = Some(input.parse()?),
                 ("instances", true) => options.2 = Some(input.parse()?),
+                ("known_as", true) => options.3 = Some(input.parse()?),
                 ("impure", false) => flags.0 = true,
                 ("hidden", false) => flags.1 = true,
                 ("fold", false) => flags.2 = true,
@@ -43,9 +45,9 @@ impl Parse for Options {
             }
         }
         let signature = signature.ok_or_else(|| syn::Error::new(start, "`signature = \"…\"` is missing"))?;
-        let (check, lower, instances) = options;
+        let (check, lower, instances, known_as) = options;
         let (impure, hidden, fold) = flags;
-        Ok(Options { signature, check, lower, instances, impure, hidden, fold })
+        Ok(Options { signature, check, lower, instances, known_as, impure, hidden, fold })
     }
 }
 

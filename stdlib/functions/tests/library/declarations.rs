@@ -74,3 +74,13 @@ fn imports_are_found_again() {
         assert_eq!(found.id, function.id);
     }
 }
+
+#[test]
+fn names_of_other_systems_are_no_names_here() {
+    for function in catalog().functions() {
+        for known in function.def.known_as {
+            assert_eq!(catalog().overloads(known).count(), 0, "`{known}` is a function itself");
+            assert!(catalog().similar_names(known).contains(&function.def.name));
+        }
+    }
+}

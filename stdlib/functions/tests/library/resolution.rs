@@ -64,6 +64,10 @@ fn mistakes_come_with_what_a_message_needs() {
         ResolveError::UnknownName { candidates } => assert_eq!(candidates[0], "length"),
         other => panic!("{other:?}"),
     }
+    match error("SUBSTRING", &[Type::STRING]) {
+        ResolveError::UnknownName { candidates } => assert_eq!(candidates, ["substr"]),
+        other => panic!("{other:?}"),
+    }
     match error("lower", &[]) {
         ResolveError::Count { expected, got, .. } => assert_eq!((expected, got), ((1, Some(1)), 0)),
         other => panic!("{other:?}"),
