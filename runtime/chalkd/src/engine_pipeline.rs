@@ -2,6 +2,7 @@
 //!
 //! This file must not know sources, state or HTTP.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use chalk_artifact::manifest::Manifest;
@@ -12,6 +13,15 @@ use chalk_types::Value;
 
 use crate::columns::value_at;
 use crate::pipeline::{Computed, Expressions, Failure, Pipeline, Program};
+
+/// Loads an artifact and links it.
+pub fn open(path: &Path) -> Result<Arc<dyn Program>, String> {
+    let image = chalk_engine::loader::load(path).map_err(|error| error.to_string())?;
+    let program = chalk_engine::Program::link(image, chalk_functions::catalog())
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let tier = Tier::detect().map_err(|error| error.to_string())?;
+    Ok(Arc::new(EngineProgram::new(program, tier)))
+}
 
 /// An artifact's program.
 pub struct EngineProgram {

@@ -144,11 +144,8 @@ impl Query<'_> {
                 }
             };
             for at in wanted {
-                if !rows.contains_key(&at.0) {
-                    let row = self.class_row(at.0);
-                    rows.insert(at.0, row);
-                }
-                if let Some(Some(row)) = rows.get_mut(&at.0) {
+                let row = rows.entry(at.0).or_insert_with(|| self.class_row(at.0));
+                if let Some(row) = row {
                     let item = self.item(at, row);
                     self.response.data.push(item);
                 }
