@@ -353,6 +353,7 @@ fn blocks_bind_each_name_once() {
     has_type("{ let a: int? = none\n a ?? id }", "int");
     fails("{ let a = \"x\"\n let a = \"y\"\n a }", Code::E0214, "has a value already");
     fails("{ let a = none\n name }", Code::E0217, "not known");
+    fails("{ let id = 1\n name }", Code::E0214, "first bound here");
     refuse(&class("string", "{ let a = id + 1\n name }"), &[Code::W0104], &["`a` is never used"]);
     accept(&class("string", "{ let _a = id + 1\n name }"));
 }

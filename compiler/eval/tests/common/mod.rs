@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod fences;
+
 use chalk_artifact::connector::{ConnectorDef, OptionDef, OptionType};
 use chalk_artifact::decode_plan::UnixUnit;
 use chalk_catalog::CallContext;

@@ -43,9 +43,16 @@ impl Checker<'_, '_> {
             || matches!(self.root, Root::Class(class) if self.context.classes[class].index.contains_key(name))
     }
 
-    /// The place where a name is bound in this scope.
+    /// The place where a name has a meaning already: in this scope, or as a feature.
     pub(super) fn bound_at(&self, name: &str) -> Option<Span> {
-        self.scope[self.scope_base..].iter().find(|bind| bind.name == name).map(|bind| bind.span)
+        let bound = self.scope[self.scope_base..].iter().find(|bind| bind.name == name).map(|bind| bind.span);
+        bound.or_else(|| match self.root {
+            Root::Class(class) => {
+                let mut fields = self.context.package.classes[class].fields.iter();
+                fields.find(|field| field.name.text == name).map(|field| field.name.span)
+            }
+            _ => None,
+        })
     }
 
     /// A bare name.

@@ -41,12 +41,13 @@ impl Checker<'_, '_> {
             if value.ty.nullable && !target.nullable {
                 return Ok(Expr { kind: ExprKind::Cast { value: Box::new(value), mode }, ty: target, span });
             }
-            let what = if value.ty.nullable == target.nullable { "already is" } else { "is never null, thus" };
-            self.report(
-                Diagnostic::new(Code::W0201, format!("this cast does nothing: the value {what} `{}`", value.ty), span)
-                    .help("leave the cast out"),
-            );
-            return Ok(Expr { ty: target, ..value });
+            let message = if value.ty.nullable == target.nullable {
+                format!("this cast does nothing: the value is `{target}` already")
+            } else {
+                format!("this cast does nothing: a `{}` always fits `{target}`", value.ty)
+            };
+            self.report(Diagnostic::new(Code::W0201, message, span).help("leave the cast out"));
+            return Ok(value);
         }
         if let (Kind::Vector(a, _), Kind::List(b)) = (&value.ty.kind, &target.kind)
             && a == b

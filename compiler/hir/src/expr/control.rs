@@ -284,7 +284,9 @@ impl Checker<'_, '_> {
                     What::Local(local, Some(ty))
                 }
             };
-            self.bind(&line.name.text, line.name.span, what, true);
+            // A value that is wrong has its diagnostic: whether it is used does not matter then.
+            let is_known = !matches!(what, What::Local(_, None));
+            self.bind(&line.name.text, line.name.span, what, is_known);
         }
         let value = self.check(value, want);
         self.leave(scope);
