@@ -2,6 +2,7 @@
 //!
 //! This file must not know how a stage works.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use chalk_artifact::abi::KernelFn;
@@ -107,13 +108,17 @@ pub fn compile(
     }
 
     let mut scratch = FunctionBuilderContext::new();
-    let lowered = kernels
-        .iter()
-        .enumerate()
-        .map(|(index, kernel)| lower::lower(kernel, index as u32, isa.as_ref(), &mut tables, &mut scratch))
-        .collect();
+    let mut lowered = Vec::new();
+    // Per kernel its functions: the kernel itself, and the parts of a long one.
+    let mut functions: Vec<Range<usize>> = Vec::new();
+    for kernel in &kernels {
+        let first = lowered.len();
+        lowered.extend(lower::lower(kernel, first as u32, isa.as_ref(), &mut tables, &mut scratch));
+        functions.push(first..lowered.len());
+    }
     let text = backend::compile(&isa, lowered)?;
-    manifest.kernels = kernels.iter().zip(&text.functions).map(|(kernel, placed)| describe(kernel, placed)).collect();
+    let placed = |range: &Range<usize>| &text.functions[range.clone()];
+    manifest.kernels = kernels.iter().zip(&functions).map(|(kernel, range)| describe(kernel, placed(range))).collect();
     manifest.decode_plans = std::mem::take(&mut tables.decode_plans).into_iter().map(|(_, plan)| plan).collect();
     manifest.types = tables.types.items().to_vec();
     manifest.imports = tables.imports.items().to_vec();
@@ -122,11 +127,14 @@ pub fn compile(
     Ok(Module { target, isa, manifest, source_map, text: text.bytes, literals: tables.literals.section() })
 }
 
-fn describe(kernel: &Kernel, placed: &backend::Placed) -> manifest::Kernel {
+/// Parts lie behind their kernel, and count as its code.
+fn describe(kernel: &Kernel, functions: &[backend::Placed]) -> manifest::Kernel {
+    let start = functions.first().map_or(0, |first| first.offset);
+    let end = functions.last().map_or(0, |last| last.offset + last.size_bytes);
     manifest::Kernel {
         symbol: kernel.symbol.clone(),
-        text_offset: placed.offset,
-        size_bytes: placed.size_bytes,
+        text_offset: start,
+        size_bytes: end - start,
         inputs: kernel.inputs.iter().map(|input| input.source.clone()).collect(),
         outputs: kernel.outputs.iter().map(|output| output.ty.clone()).collect(),
         ir: kernel.to_string(),

@@ -84,7 +84,11 @@ fn integers_are_checked() {
             ("recover(msg.a - 1, 5)", "9223372036854775806"),
         ],
     );
-    check("uint64", m, &[("msg.big + 1", "failed: integer overflow"), ("msg.big % 10", "5"), ("msg.big - 1", "18446744073709551614")]);
+    check(
+        "uint64",
+        m,
+        &[("msg.big + 1", "failed: integer overflow"), ("msg.big % 10", "5"), ("msg.big - 1", "18446744073709551614")],
+    );
 }
 
 #[test]
@@ -189,7 +193,18 @@ fn the_right_side_runs_only_where_it_matters() {
 
 #[test]
 fn texts_compare_by_bytes_and_short_constants_by_words() {
-    for text in ["", "a", "ab", "abc", "abcd", "abcdefg", "abcdefgh", "abcdefghi", "abcdefghijklmnopqrstuvwxyz012345", "a text that is longer than thirty-two bytes, so a helper compares it"] {
+    for text in [
+        "",
+        "a",
+        "ab",
+        "abc",
+        "abcd",
+        "abcdefg",
+        "abcdefgh",
+        "abcdefghi",
+        "abcdefghijklmnopqrstuvwxyz012345",
+        "a text that is longer than thirty-two bytes, so a helper compares it",
+    ] {
         let m = format!(r#"{{"s": "{text}", "t": "{text}"}}"#);
         let longer = format!("{text}z");
         check(
@@ -207,10 +222,18 @@ fn texts_compare_by_bytes_and_short_constants_by_words() {
         if !text.is_empty() {
             let mut other = text.to_owned();
             other.replace_range(text.len() - 1.., "!");
-            check("bool", &m, &[(&format!("msg.s == \"{other}\""), "false"), (&format!("msg.s > \"{other}\""), "true")]);
+            check(
+                "bool",
+                &m,
+                &[(&format!("msg.s == \"{other}\""), "false"), (&format!("msg.s > \"{other}\""), "true")],
+            );
         }
     }
-    check("bool?", r#"{"s": "x"}"#, &[("msg.name < \"x\"", "null"), ("msg.name == \"x\"", "false"), ("msg.name is none", "true")]);
+    check(
+        "bool?",
+        r#"{"s": "x"}"#,
+        &[("msg.name < \"x\"", "null"), ("msg.name == \"x\"", "false"), ("msg.name is none", "true")],
+    );
 }
 
 #[test]
@@ -283,7 +306,11 @@ fn membership_is_null_only_where_a_null_might_have_been_it() {
 #[test]
 fn casts_are_exact_or_fail_or_give_null() {
     let m = r#"{"a": 300, "x": 2.0, "y": 2.5, "s": " 42 ", "t": "nope", "big": 18446744073709551615, "i": null, "status": "failed", "day": "2024-02-29"}"#;
-    check("int8?", m, &[("msg.a as int8?", "null"), ("msg.b as int8?", "0"), ("msg.t as int8?", "null"), ("msg.s as int8?", "42")]);
+    check(
+        "int8?",
+        m,
+        &[("msg.a as int8?", "null"), ("msg.b as int8?", "0"), ("msg.t as int8?", "null"), ("msg.s as int8?", "42")],
+    );
     let fits = "failed: the value does not fit `int8`";
     check("int8", m, &[("msg.a as int8", fits), ("msg.x as int8", "2")]);
     check(
@@ -299,12 +326,32 @@ fn casts_are_exact_or_fail_or_give_null() {
             ("recover(msg.t as int, -1)", "-1"),
         ],
     );
-    check("int?", m, &[("msg.y as int?", "null"), ("msg.t as int?", "null"), ("msg.i as int?", "null"), ("msg.s as int?", "42")]);
-    check("string", m, &[("msg.a as string", "\"300\""), ("msg.x as string", "\"2.0\""), ("msg.status as string", "\"failed\"")]);
+    check(
+        "int?",
+        m,
+        &[("msg.y as int?", "null"), ("msg.t as int?", "null"), ("msg.i as int?", "null"), ("msg.s as int?", "42")],
+    );
+    check(
+        "string",
+        m,
+        &[("msg.a as string", "\"300\""), ("msg.x as string", "\"2.0\""), ("msg.status as string", "\"failed\"")],
+    );
     check("string?", m, &[("msg.status as string?", "\"failed\""), ("msg.i as string?", "null")]);
     check("datetime?", m, &[("msg.day as datetime?", "\"2024-02-29T00:00:00Z\"")]);
-    check("bool", m, &[("msg.status == Status.failed", "true"), ("msg.status == Status.ok", "false"), ("(\"ok\" as Status) == Status.ok", "true")]);
-    check("float", m, &[("msg.a as float", "300.0"), ("9007199254740993 as float", "failed: the value does not fit `float`")]);
+    check(
+        "bool",
+        m,
+        &[
+            ("msg.status == Status.failed", "true"),
+            ("msg.status == Status.ok", "false"),
+            ("(\"ok\" as Status) == Status.ok", "true"),
+        ],
+    );
+    check(
+        "float",
+        m,
+        &[("msg.a as float", "300.0"), ("9007199254740993 as float", "failed: the value does not fit `float`")],
+    );
 }
 
 #[test]
@@ -355,11 +402,23 @@ fn messages_nest() {
             ("if msg.flag then none else msg.inner.n", "5"),
         ],
     );
-    check("bool", m, &[("msg.inner is none", "false"), ("msg.inners[0] == msg.inners[1]", "false"), ("msg.inner == msg.inner", "true")]);
+    check(
+        "bool",
+        m,
+        &[
+            ("msg.inner is none", "false"),
+            ("msg.inners[0] == msg.inners[1]", "false"),
+            ("msg.inner == msg.inner", "true"),
+        ],
+    );
     check("string?", m, &[("msg.inners[-1].text", "\"two\"")]);
     check("int?", r#"{"a": 1}"#, &[("msg.inner.n", "null")]);
     check("bool", r#"{"a": 1}"#, &[("msg.inner is none", "true")]);
     let s = r#"{"s": "{\"n\": 3, \"text\": \"in a text\"}", "t": "{\"n\": \"x\"}"}"#;
-    check("int", s, &[("json_deserialize<Inner>(msg.s).n", "3"), ("recover(json_deserialize<Inner>(msg.t).n, -1)", "-1")]);
+    check(
+        "int",
+        s,
+        &[("json_deserialize<Inner>(msg.s).n", "3"), ("recover(json_deserialize<Inner>(msg.t).n, -1)", "-1")],
+    );
     check("string", s, &[("json_deserialize<Inner>(msg.s).text", "\"in a text\"")]);
 }

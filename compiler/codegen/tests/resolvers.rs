@@ -104,7 +104,11 @@ stream raw_events(msg: string) -> RawEvent
 "#;
     let lines = run(
         source,
-        &[r#"  {"id": "A", "metadata": {"timestamp": "2024-01-01T00:00:00Z"}} "#, r#"{"metadata": 1}"#, r#"{"id": "B"}"#],
+        &[
+            r#"  {"id": "A", "metadata": {"timestamp": "2024-01-01T00:00:00Z"}} "#,
+            r#"{"metadata": 1}"#,
+            r#"{"id": "B"}"#,
+        ],
     );
     assert_eq!(
         lines[0],
@@ -133,8 +137,10 @@ stream r(msg: Event) -> F
   whole = inside(msg) is none
 }
 "#;
-    let lines =
-        run(source, &[r#"{"id":1,"inner":{"n":2,"m":3}}"#, r#"{"id":2}"#, r#"{"id":0}"#, r#"{"id":3,"inner":{"n":4}}"#]);
+    let lines = run(
+        source,
+        &[r#"{"id":1,"inner":{"n":2,"m":3}}"#, r#"{"id":2}"#, r#"{"id":0}"#, r#"{"id":3,"inner":{"n":4}}"#],
+    );
     assert_eq!(lines[0], r#"{"f.id":1,"f.n":2,"f.m":3,"f.whole":false}"#);
     assert_eq!(lines[1], r#"{"f.id":2,"f.n":null,"f.m":null,"f.whole":true}"#);
     assert_eq!(lines[2], "skipped");
@@ -171,5 +177,39 @@ stream r(msg: M) -> F from events where msg.a % 3 != 0 { id = msg.a, square = ms
             format!(r#"{{"f.id":{n},"f.square":{},"f.s":"text number {n}"}}"#, n * n)
         };
         assert_eq!(*line, expected, "row {n}");
+    }
+}
+
+#[test]
+fn a_resolver_too_long_for_one_function_is_cut_and_means_the_same() {
+    let count = 900;
+    let mut source = String::from(
+        "source e = kafka(topic: \"e\")\nmessage M { id: int, s: string?, list: [int] = [] }\nfeatures F {\n id: int\n",
+    );
+    for n in 0..count {
+        source.push_str(&format!(" f{n}: int\n g{n}: string?\n"));
+    }
+    // What all parts read: a checked sum, a text, a list.
+    source.push_str(
+        "}\nfn shared(m: M) -> int = m.id * 3\nstream r(msg: M) -> F from e where shared(msg) > 2 {\n id = msg.id\n",
+    );
+    for n in 0..count {
+        source.push_str(&format!(" f{n} = shared(msg) + {n} + (msg.list[1..][0] ?? 0)\n g{n} = upper(msg.s)\n"));
+    }
+    source.push_str("}\n");
+    let overflow = format!(r#"{{"id": {}}}"#, (i64::MAX - 500) / 3);
+    let messages = [
+        r#"{"id": 0}"#,
+        r#"{"id": 1, "s": "text"}"#,
+        &overflow,
+        r#"{"id": 2, "s": "a text beyond a view", "list": [1, 1000]}"#,
+    ];
+    let lines = run(&source, &messages);
+    assert_eq!(lines[0], "filtered");
+    assert_eq!(lines[2], "failed: integer overflow");
+    for (line, base, text) in [(&lines[1], 3, "TEXT"), (&lines[3], 1006, "A TEXT BEYOND A VIEW")] {
+        let fields: String = (0..count).map(|n| format!(r#","f.f{n}":{},"f.g{n}":"{text}""#, base + n)).collect();
+        let id = if base == 3 { 1 } else { 2 };
+        assert_eq!(*line, format!(r#"{{"f.id":{id}{fields}}}"#));
     }
 }

@@ -106,6 +106,7 @@ fn compile_one(isa: &dyn TargetIsa, context: &mut Context, lowered: Lowered) -> 
         .into_iter()
         .map(|reloc| match &reloc.target {
             FinalizedRelocTarget::ExternalName(ExternalName::User(name)) => {
+                // A part of a kernel; functions have the positions they are named after.
                 let index = context.func.params.user_named_funcs()[*name].index;
                 Ok((reloc, index))
             }

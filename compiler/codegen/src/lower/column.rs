@@ -14,7 +14,7 @@ use cranelift_codegen::ir::types::{F32, F64, I8, I64};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
 use super::{Lowering, Parts, READ, WRITE};
-use crate::ir::{Op, Region};
+use crate::ir::{Instr, Op};
 use crate::tables::Literals;
 
 /// What reading a column takes: what is not needed for its kind is left out.
@@ -38,14 +38,19 @@ struct Bitmap {
 }
 
 impl Lowering<'_> {
-    /// Loads the addresses of every input, before the loop.
-    pub(super) fn load_columns(&mut self) {
-        let mut needs_validity = vec![false; self.kernel.inputs.len()];
-        mark_validity(&self.kernel.body, &mut needs_validity);
-        for (index, input) in self.kernel.inputs.iter().enumerate() {
+    /// Loads the addresses of the inputs that the code reads, before it runs.
+    pub(super) fn load_columns(&mut self, instrs: &[Instr]) {
+        let none = Needs { value: false, validity: false };
+        let mut needs = vec![none; self.kernel.inputs.len()];
+        mark_needs(instrs, &mut needs);
+        let kernel = self.kernel;
+        for (index, (input, needs)) in kernel.inputs.iter().zip(needs).enumerate() {
+            if !needs.value && !needs.validity {
+                continue;
+            }
             let view = self.input_view(index as u32);
             let mut column = self.column(view, &input.ty.kind, READ);
-            if needs_validity[index] {
+            if needs.validity {
                 column.validity = Some(self.bitmap(view, READ));
             }
             self.columns[index] = Some(column);
@@ -238,13 +243,21 @@ fn children_of(column: Column) -> Value {
     column.children.unwrap_or_else(|| unreachable!("a list column has a child"))
 }
 
-fn mark_validity(region: &Region, needed: &mut [bool]) {
-    for instr in &region.instrs {
+/// What code reads of an input.
+#[derive(Clone, Copy)]
+struct Needs {
+    value: bool,
+    validity: bool,
+}
+
+fn mark_needs(instrs: &[Instr], needs: &mut [Needs]) {
+    for instr in instrs {
         match &instr.op {
-            Op::LoadValid(input) => needed[*input as usize] = true,
+            Op::Load(input) => needs[*input as usize].value = true,
+            Op::LoadValid(input) => needs[*input as usize].validity = true,
             Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } => {
-                mark_validity(a, needed);
-                mark_validity(b, needed);
+                mark_needs(&a.instrs, needs);
+                mark_needs(&b.instrs, needs);
             }
             _ => {}
         }

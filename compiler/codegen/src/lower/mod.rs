@@ -1,7 +1,6 @@
-//! Column IR to Cranelift: one function a kernel, one loop over rows, values in registers.
+//! Column IR to Cranelift: one loop over rows a kernel, values in registers.
 //!
-//! The loop skips rows that are no longer live; a row that fails calls `rt.fail` and goes on with the next. Addresses of
-//! columns are loaded once, before the loop. Nothing in a kernel traps, unwinds or is relocated: every helper is called
+//! Nothing in a kernel traps, unwinds or is relocated: every helper is called
 //! through the table in the context.
 //!
 //! | kind | Cranelift values |
@@ -18,25 +17,23 @@
 
 mod call;
 mod column;
+mod kernel;
 mod ops;
 mod output;
+mod split;
 mod text;
 
 use std::collections::HashMap;
 
-use chalk_artifact::abi::{column_view, kernel_context, runtime_helpers, slot, status};
+use chalk_artifact::abi::{column_view, status};
 use chalk_diagnostics::Span;
 use chalk_types::Kind;
-use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{F64, I8, I32, I64};
-use cranelift_codegen::ir::{
-    AbiParam, Block, BlockArg, Function, InstBuilder, MemFlagsData, SigRef, Signature, SourceLoc, StackSlot,
-    StackSlotData, StackSlotKind, Type, UserFuncName, Value,
-};
-use cranelift_codegen::isa::TargetIsa;
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_codegen::ir::types::{F64, I8, I64};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, MemFlagsData, SigRef, SourceLoc, StackSlot, Type, Value};
+use cranelift_frontend::FunctionBuilder;
 
-use crate::ir::{Exit, Instr, Kernel, Op, Region, Role, V};
+pub(crate) use self::kernel::{Lowered, lower};
+use crate::ir::{Exit, Instr, Kernel, Op, Region, V};
 use crate::tables::Tables;
 
 /// The registers of one IR value.
@@ -118,7 +115,7 @@ struct Lowering<'a> {
     tables: &'a mut Tables,
     values: Vec<Option<Parts>>,
     columns: Vec<Option<column::Column>>,
-    outputs: Vec<output::Target>,
+    outputs: Vec<Option<output::Target>>,
     context: Value,
     inputs: Value,
     literals: Value,
@@ -136,147 +133,6 @@ struct Lowering<'a> {
     constants: HashMap<V, Vec<u8>>,
 }
 
-/// A lowered kernel.
-pub(crate) struct Lowered {
-    /// The code.
-    pub(crate) function: Function,
-    /// What its source locations mean, by position.
-    pub(crate) spans: Vec<Span>,
-}
-
-/// Lowers a kernel.
-pub(crate) fn lower(
-    kernel: &Kernel,
-    index: u32,
-    isa: &dyn TargetIsa,
-    tables: &mut Tables,
-    scratch: &mut FunctionBuilderContext,
-) -> Lowered {
-    let mut signature = Signature::new(isa.default_call_conv());
-    signature.params.push(AbiParam::new(I64));
-    let mut function = Function::with_name_signature(UserFuncName::user(0, index), signature);
-    let mut b = FunctionBuilder::new(&mut function, scratch);
-
-    let entry = b.create_block();
-    b.append_block_params_for_function_params(entry);
-    b.switch_to_block(entry);
-    let context = b.block_params(entry)[0];
-    let argument_slots = widest_call(&kernel.body).max(2) as u32;
-    let slot_bytes = slot::SIZE_BYTES as u32;
-    let arguments =
-        b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, argument_slots * slot_bytes, 4));
-    let answer = b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, slot_bytes, 4));
-
-    let field = |b: &mut FunctionBuilder, offset| b.ins().load(I64, READ, context, offset);
-    let row_count = field(&mut b, kernel_context::row_count);
-    let inputs = field(&mut b, kernel_context::inputs);
-    let outputs_base = field(&mut b, kernel_context::outputs);
-    let status_base = field(&mut b, kernel_context::status);
-    let row_index = field(&mut b, kernel_context::row_index);
-    let literals = field(&mut b, kernel_context::literals);
-    let helpers = field(&mut b, kernel_context::helpers);
-    let zero = b.ins().iconst(I64, 0);
-
-    let (head, test, body) = (b.create_block(), b.create_block(), b.create_block());
-    let (fail, exit, next, done) = (b.create_block(), b.create_block(), b.create_block(), b.create_block());
-    let row = b.append_block_param(head, I64);
-    let out_row = b.append_block_param(head, I64);
-    let fail_site = b.append_block_param(fail, I64);
-    let exit_status = b.append_block_param(exit, I8);
-    let next_out_row = b.append_block_param(next, I64);
-
-    let mut lowering = Lowering {
-        b,
-        kernel,
-        tables,
-        values: vec![None; kernel.kinds.len()],
-        columns: vec![None; kernel.inputs.len()],
-        outputs: Vec::new(),
-        context,
-        inputs,
-        literals,
-        helpers,
-        row,
-        out_row,
-        on_failure: vec![OnFailure::Row(fail)],
-        exit,
-        signatures: Vec::new(),
-        arguments,
-        answer,
-        spans: Vec::new(),
-        constants: HashMap::new(),
-    };
-    lowering.load_columns();
-    lowering.load_outputs(outputs_base);
-    lowering.b.ins().jump(head, &[zero.into(), zero.into()]);
-
-    let b = &mut lowering.b;
-    b.switch_to_block(head);
-    let more = b.ins().icmp(IntCC::UnsignedLessThan, row, row_count);
-    b.ins().brif(more, test, &[], done, &[]);
-
-    b.switch_to_block(test);
-    let status_address = b.ins().iadd(status_base, row);
-    let current = b.ins().load(I8, WRITE, status_address, 0);
-    b.ins().brif(current, next, &[out_row.into()], body, &[]);
-
-    b.switch_to_block(body);
-    lowering.region(&kernel.body);
-    let b = &mut lowering.b;
-    match kernel.role {
-        Role::Decide => b.ins().jump(next, &[out_row.into()]),
-        Role::Apply => {
-            let applied = b.ins().iconst(I8, i64::from(status::APPLIED));
-            b.ins().store(WRITE, applied, status_address, 0);
-            let offset = b.ins().ishl_imm_u(out_row, 2);
-            let address = b.ins().iadd(row_index, offset);
-            let row32 = b.ins().ireduce(I32, row);
-            b.ins().store(WRITE, row32, address, 0);
-            let out_next = b.ins().iadd_imm_s(out_row, 1);
-            b.ins().jump(next, &[out_next.into()])
-        }
-    };
-
-    b.switch_to_block(exit);
-    b.ins().store(WRITE, exit_status, status_address, 0);
-    b.ins().jump(next, &[out_row.into()]);
-
-    b.switch_to_block(fail);
-    b.set_cold_block(fail);
-    let failed = b.ins().iconst(I8, i64::from(status::FAILED));
-    b.ins().store(WRITE, failed, status_address, 0);
-    lowering.call_runtime(runtime_helpers::FAIL, &[context, row, fail_site], false);
-    let b = &mut lowering.b;
-    b.ins().jump(next, &[out_row.into()]);
-
-    b.switch_to_block(next);
-    let row_next = b.ins().iadd_imm_s(row, 1);
-    b.ins().jump(head, &[row_next.into(), next_out_row.into()]);
-
-    b.switch_to_block(done);
-    if kernel.role == Role::Apply {
-        b.ins().store(WRITE, out_row, context, kernel_context::out_count);
-    }
-    b.ins().return_(&[]);
-
-    b.seal_all_blocks();
-    let Lowering { b, spans, .. } = lowering;
-    b.finalize(isa.frontend_config());
-    Lowered { function, spans }
-}
-
-/// The most slots that one call takes.
-fn widest_call(region: &Region) -> usize {
-    let of_instr = |instr: &Instr| match &instr.op {
-        Op::Call { args, .. } | Op::MakeList { items: args, .. } => args.len(),
-        Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } => {
-            widest_call(a).max(widest_call(b))
-        }
-        _ => 0,
-    };
-    region.instrs.iter().map(of_instr).max().unwrap_or(0)
-}
-
 impl Lowering<'_> {
     fn kind(&self, value: V) -> &Kind {
         &self.kernel.kinds[value.0 as usize]
@@ -292,7 +148,11 @@ impl Lowering<'_> {
     }
 
     fn region(&mut self, region: &Region) {
-        for instr in &region.instrs {
+        self.instrs(&region.instrs);
+    }
+
+    fn instrs(&mut self, instrs: &[Instr]) {
+        for instr in instrs {
             let location = match self.spans.last() {
                 Some(last) if *last == instr.span => self.spans.len() - 1,
                 _ => {

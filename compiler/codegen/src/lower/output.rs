@@ -12,6 +12,7 @@ use cranelift_codegen::ir::types::{F32, I8, I16, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 use super::{Lowering, Parts, READ, WRITE};
+use crate::ir::{Instr, Op};
 use crate::tables::Literals;
 
 /// Where an output is written; nothing for nested ones, which a helper writes.
@@ -27,10 +28,13 @@ const INLINE_BYTES_MAX: i64 = 12;
 const PAGE_POSITION_MAX: i64 = 4096 - 16;
 
 impl Lowering<'_> {
-    /// Loads the addresses of every output, before the loop.
-    pub(super) fn load_outputs(&mut self, base: Value) {
-        for (index, output) in self.kernel.outputs.iter().enumerate() {
-            let offset = (index * output_view::SIZE_BYTES) as i32;
+    /// Loads the addresses of the outputs that the code writes, before it runs.
+    pub(super) fn load_outputs(&mut self, base: Value, instrs: &[Instr]) {
+        for instr in instrs {
+            // Outputs are written at the top of a body only.
+            let Op::Store { output: index, .. } = instr.op else { continue };
+            let output = &self.kernel.outputs[index as usize];
+            let offset = index as i32 * output_view::SIZE_BYTES as i32;
             let mut target = Target { data: None, validity: None };
             if !is_nested(&output.ty.kind) {
                 target.data = Some(self.b.ins().load(I64, READ, base, offset + output_view::data));
@@ -38,7 +42,7 @@ impl Lowering<'_> {
                     target.validity = Some(self.b.ins().load(I64, READ, base, offset + output_view::validity));
                 }
             }
-            self.outputs.push(target);
+            self.outputs[index as usize] = Some(target);
         }
     }
 
@@ -46,7 +50,7 @@ impl Lowering<'_> {
     pub(super) fn store(&mut self, output: u32, value: Parts, valid: Option<Value>) {
         let kernel = self.kernel;
         let ty = &kernel.outputs[output as usize].ty;
-        let target = self.outputs[output as usize];
+        let Some(target) = self.outputs[output as usize] else { unreachable!("output {output} was not prepared") };
         let Some(data) = target.data else {
             let slot = self.b.ins().stack_addr(I64, self.arguments, 0);
             self.write_slot(slot, 0, &ty.kind, value, valid);
