@@ -16,6 +16,7 @@ mod naming;
 mod package;
 pub mod program;
 mod resolve_type;
+mod signature;
 mod sources;
 mod streams;
 mod unused;

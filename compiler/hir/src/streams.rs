@@ -7,7 +7,6 @@
 //! This file must not know how expressions are typed.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use chalk_diagnostics::{Code, Diagnostic, Span, did_you_mean};
 use chalk_syntax::ast;
@@ -16,9 +15,9 @@ use chalk_types::{Kind, Type};
 use crate::attributes::Attributes;
 use crate::context::{Checked, Context, Reported, doc_of};
 use crate::expr::{Checker, Root, Want};
-use crate::package::{Entry, not_yet};
-use crate::program::{Expr, ExprKind, FeatureClass, Function, MessageInput, StreamResolver};
-use crate::resolve_type::Place;
+use crate::package::not_yet;
+use crate::program::{Expr, ExprKind, FeatureClass, StreamResolver};
+use crate::signature::{class, input, parameter, parse_function, source};
 
 /// All resolvers that are right.
 pub(crate) fn check(context: &Context, classes: &[FeatureClass]) -> Vec<StreamResolver> {
@@ -44,7 +43,7 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
     attributes.finish("a stream resolver");
 
     let clauses = clauses(context, decl);
-    let source = source(context, decl, clauses.as_ref().ok());
+    let source = source(context, decl, clauses.is_ok());
     let param = parameter(context, decl);
     let class = class(context, decl);
     let (clauses, (param, message_ty)) = (clauses?, param?);
@@ -217,216 +216,6 @@ fn clauses<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<Clauses<'a>>
         Some(reported) => Err(reported),
         None => Ok(clauses),
     }
-}
-
-fn source(context: &Context, decl: &ast::Stream, clauses: Option<&Clauses>) -> Checked<usize> {
-    // Clauses of a later version are reported; the source of such a resolver counts as used.
-    let from = decl.clauses.iter().find_map(|clause| match &clause.kind {
-        ast::ClauseKind::From(name) => Some(name),
-        _ => None,
-    });
-    let Some(name) = from else {
-        if clauses.is_none() {
-            return Err(Reported);
-        }
-        let first = context.package.names_where(|entry| matches!(entry, Entry::Source(_))).first().copied();
-        return Err(context.report(
-            Diagnostic::new(
-                Code::E0410,
-                format!("the resolver `{}` does not say where its messages come from", decl.name.text),
-                decl.name.span,
-            )
-            .help(match first {
-                Some(source) => format!("add a line `from {source}` before the body"),
-                None => "declare a source, `source s = kafka(topic: \"…\")`, and add a line `from s`".to_owned(),
-            }),
-        ));
-    };
-    match context.package.get(&name.text) {
-        Some(Entry::Source(index)) => {
-            context.mark_used(&name.text);
-            Ok(index)
-        }
-        Some(entry) => {
-            let declared = context.package.declared_at(&name.text).map_or(name.span, |declared| declared.span);
-            Err(context.report(
-                Diagnostic::new(
-                    Code::E0104,
-                    format!("`{}` is {}, not a source", name.text, entry.describe()),
-                    name.span,
-                )
-                .label(declared, "declared here"),
-            ))
-        }
-        None => {
-            let names = context.package.names_where(|entry| matches!(entry, Entry::Source(_)));
-            let diagnostic = Diagnostic::new(Code::E0104, format!("there is no source `{}`", name.text), name.span);
-            Err(context.report(match did_you_mean(&name.text, names.iter().copied()) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near.to_owned()),
-                None => diagnostic.help(format!("declare it: `source {} = kafka(topic: \"…\")`", name.text)),
-            }))
-        }
-    }
-}
-
-fn parameter<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<(&'a ast::Param, Type)> {
-    let [param] = &decl.params[..] else {
-        return Err(context.report(
-            Diagnostic::new(
-                Code::E0409,
-                format!("a stream resolver has one parameter, not {}", decl.params.len()),
-                decl.params.get(1).map_or(decl.name.span, |param| param.span),
-            )
-            .at("the message")
-            .help(format!("write `stream {}(msg: Message) -> …`", decl.name.text)),
-        ));
-    };
-    if let Some(projection) = &param.projection {
-        return Err(context.report(
-            Diagnostic::new(Code::E0409, "a message is handed over as a whole", projection.span)
-                .help("leave the braces out: only the fields that the body reads are decoded"),
-        ));
-    }
-    if let ast::TypeKind::List(_) = param.ty.kind {
-        return Err(context.report(not_yet("resolvers over the messages of a window (`[Message]`)", param.ty.span)));
-    }
-    let ty = context.resolve_type(&param.ty, Place::new("the parameter", &param.name.text))?;
-    if ty.nullable || !matches!(ty.kind, Kind::Struct(_) | Kind::String | Kind::Bytes) {
-        return Err(context.report(
-            Diagnostic::new(Code::E0409, format!("a message cannot be `{ty}`"), param.ty.span)
-                .at("a message type, `string` or `bytes` is wanted here")
-                .help("declare a `message` with the fields that travel"),
-        ));
-    }
-    Ok((param, ty))
-}
-
-fn input(context: &Context, ty: &Type, span: Span) -> Checked<MessageInput> {
-    match &ty.kind {
-        Kind::String => Ok(MessageInput::Text),
-        Kind::Bytes => Ok(MessageInput::Bytes),
-        Kind::Struct(message) => match context.package.get(&message.name) {
-            Some(Entry::Message(index)) => Ok(MessageInput::Json(index)),
-            _ => Err(Reported),
-        },
-        _ => Err(context.report(Diagnostic::new(Code::E0409, format!("a message cannot be `{ty}`"), span))),
-    }
-}
-
-fn class(context: &Context, decl: &ast::Stream) -> Checked<usize> {
-    let ty = &decl.returns;
-    match &ty.kind {
-        ast::TypeKind::Error => Err(Reported),
-        ast::TypeKind::List(_) => Err(context.report(not_yet("resolvers that give many rows (`-> [Class]`)", ty.span))),
-        ast::TypeKind::Named(path) => {
-            let name = path.single();
-            if let Some(name) = name
-                && let Some(Entry::Class(index)) = context.package.get(&name.text)
-            {
-                context.mark_used(&name.text);
-                return Ok(index);
-            }
-            let text = path.text();
-            let entry = name.and_then(|name| context.package.get(&name.text));
-            if entry == Some(Entry::Later) {
-                return Err(Reported);
-            }
-            let classes = context.package.names_where(|entry| matches!(entry, Entry::Class(_)));
-            let diagnostic = match entry {
-                Some(entry) => Diagnostic::new(
-                    Code::E0409,
-                    format!("`{text}` is {}, not a features class", entry.describe()),
-                    ty.span,
-                ),
-                None => Diagnostic::new(Code::E0409, format!("there is no features class `{text}`"), ty.span),
-            };
-            Err(context.report(match did_you_mean(&text, classes.iter().copied()) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(ty.span, near.to_owned()),
-                None => diagnostic.help(format!("declare it: `features {text} {{ … }}`")),
-            }))
-        }
-        _ => Err(context.report(
-            Diagnostic::new(Code::E0409, "a stream resolver writes a features class", ty.span)
-                .at("the name of a class is wanted here")
-                .help(format!("write `stream {}(…) -> User`", decl.name.text)),
-        )),
-    }
-}
-
-/// The function that `parse` names: of the raw message, giving the resolver's message.
-fn parse_function(
-    context: &Context,
-    name: &ast::Name,
-    span: Span,
-    message_ty: &Type,
-    param: &ast::Param,
-) -> Checked<Rc<Function>> {
-    let index = match context.package.get(&name.text) {
-        Some(Entry::Function(index)) => index,
-        Some(Entry::Later) => return Err(Reported),
-        Some(entry) => {
-            return Err(context.report(Diagnostic::new(
-                Code::E0411,
-                format!("`{}` is {}, not a function", name.text, entry.describe()),
-                name.span,
-            )));
-        }
-        None => {
-            let functions = context.package.names_where(|entry| matches!(entry, Entry::Function(_)));
-            let diagnostic = Diagnostic::new(Code::E0411, format!("there is no function `{}`", name.text), name.span);
-            return Err(context.report(match did_you_mean(&name.text, functions.iter().copied()) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near.to_owned()),
-                None => diagnostic.help(format!("declare it: `fn {}(raw: bytes) -> {message_ty}? = …`", name.text)),
-            }));
-        }
-    };
-    context.mark_used(&name.text);
-    let function = context.functions.get(index).cloned().flatten().ok_or(Reported)?;
-    let decl = context.package.functions[index];
-    let [(_, _, takes)] = &function.params[..] else {
-        return Err(context.report(
-            Diagnostic::new(
-                Code::E0411,
-                format!(
-                    "a parse function takes the message alone, and `{}` takes {} arguments",
-                    name.text,
-                    function.params.len()
-                ),
-                span,
-            )
-            .label(decl.name.span, "the function is declared here")
-            .help(format!("write `fn {}(raw: bytes) -> {message_ty}? = …`", name.text)),
-        ));
-    };
-    if takes.nullable || !matches!(takes.kind, Kind::Struct(_) | Kind::String | Kind::Bytes) {
-        return Err(context.report(
-            Diagnostic::new(
-                Code::E0411,
-                format!("a parse function takes `bytes`, `string` or a message, not `{takes}`"),
-                span,
-            )
-            .label(decl.params[0].ty.span, format!("this is `{takes}`")),
-        ));
-    }
-    let returns = context.resolve_type(&decl.returns, Place::new("the result of", &name.text))?;
-    if let Kind::List(item) = &returns.kind
-        && item.kind == message_ty.kind
-    {
-        return Err(context.report(not_yet("parse functions that give many messages (`[Message]`)", decl.returns.span)));
-    }
-    if returns.kind != message_ty.kind {
-        return Err(context.report(
-            Diagnostic::new(
-                Code::E0411,
-                format!("`{}` gives `{returns}`, and the resolver wants `{message_ty}`", name.text),
-                span,
-            )
-            .label(decl.returns.span, format!("`{returns}` is declared here"))
-            .label(param.ty.span, format!("`{message_ty}` is wanted here"))
-            .help(format!("the function gives `{message_ty}`, or `{message_ty}?` to skip messages with `none`")),
-        ));
-    }
-    Ok(function)
 }
 
 fn event_time(checker: &mut Checker, written: &ast::Expr) -> Checked<Expr> {

@@ -10,7 +10,7 @@ use chalk_diagnostics::{Code, Diagnostic, Span};
 use chalk_syntax::ast;
 use chalk_types::{Kind, Type, Value, common_type};
 
-use super::operators::can_become;
+use super::common::can_become;
 use super::{Checker, Want, What, constant};
 use crate::context::{Checked, Reported};
 use crate::program::{Expr, ExprKind};

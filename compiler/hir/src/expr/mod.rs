@@ -6,12 +6,16 @@
 //! This file must not know declarations: who checks them sets up a `Checker` with the names that they may use.
 
 mod access;
+mod arithmetic;
 mod call;
 mod cast;
 mod coerce;
+mod common;
+mod comparison;
 mod control;
 mod facts;
 mod inline;
+mod library;
 mod operators;
 
 use chalk_diagnostics::{Code, Diagnostic, Span};
