@@ -76,38 +76,28 @@ impl Path {
         Ok(found)
     }
 
-    /// The text of the value at a definite path. Nothing is allocated: this is the way of most calls.
+    /// The text of the value at a definite path, in one pass and without allocating: this is the way of most calls.
     pub(crate) fn find_one<'a>(&self, text: &'a str) -> Result<Option<&'a str>, Invalid> {
         let mut scanner = Scanner::new(text);
-        let mut steps = self.steps.iter();
-        // The first step is taken while the whole text is checked.
-        let first = match steps.next() {
-            None => Some(scanner.value()?),
-            Some(step) => child(&mut scanner, step)?,
-        };
+        let found = find_along(&mut scanner, &self.steps)?;
         scanner.end()?;
-        let Some(mut value) = first else { return Ok(None) };
-        for step in steps {
-            match child(&mut Scanner::new(value), step)? {
-                Some(inner) => value = inner,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(value))
+        Ok(found)
     }
 }
 
-/// Passes over one value and finds what a definite step leads to in it.
-fn child<'a>(scanner: &mut Scanner<'a>, step: &Step) -> Result<Option<&'a str>, Invalid> {
+/// Passes over one value and finds what definite steps lead to in it.
+fn find_along<'a>(scanner: &mut Scanner<'a>, steps: &[Step]) -> Result<Option<&'a str>, Invalid> {
+    let Some((step, rest)) = steps.split_first() else { return scanner.value().map(Some) };
     let mut found = None;
     match (scanner.shape()?, step) {
-        // A key given twice: the last one wins.
+        // A key given twice: the last one wins, also where nothing is found in it.
         (Shape::Object, Step::Key(key)) => scanner.members(|written, scanner| {
-            let value = scanner.value()?;
             if is_key(written, key) {
-                found = Some(value);
+                found = find_along(scanner, rest)?;
+                Ok(())
+            } else {
+                scanner.value().map(|_| ())
             }
-            Ok(())
         })?,
         (Shape::Array, Step::Index(index)) => {
             let wanted = if *index < 0 {
@@ -122,12 +112,13 @@ fn child<'a>(scanner: &mut Scanner<'a>, step: &Step) -> Result<Option<&'a str>, 
             };
             let mut position = 0;
             scanner.items(|scanner| {
-                let value = scanner.value()?;
-                if position == wanted {
-                    found = Some(value);
-                }
                 position += 1;
-                Ok(())
+                if position - 1 == wanted {
+                    found = find_along(scanner, rest)?;
+                    Ok(())
+                } else {
+                    scanner.value().map(|_| ())
+                }
             })?;
         }
         _ => {

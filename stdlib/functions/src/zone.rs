@@ -14,11 +14,16 @@ pub(crate) enum Zone {
     Named(Tz),
     /// A fixed offset from UTC.
     Fixed(i64),
+    /// `UTC`, by far the most frequent: it needs no table.
+    Utc,
 }
 
 impl Zone {
     /// `Europe/Zurich`, `UTC` or `+01:00`.
     pub(crate) fn parse(name: &str) -> Result<Zone, String> {
+        if name == "UTC" {
+            return Ok(Zone::Utc);
+        }
         if let Ok(zone) = name.parse::<Tz>() {
             return Ok(Zone::Named(zone));
         }
@@ -32,6 +37,7 @@ impl Zone {
     /// How far local time is ahead of UTC at that moment; none beyond the years that zones are known for.
     pub(crate) fn offset_us(self, utc_us: i64) -> Option<i64> {
         match self {
+            Zone::Utc => Some(0),
             Zone::Fixed(offset_us) => Some(offset_us),
             Zone::Named(zone) => {
                 let utc = DateTime::from_timestamp_micros(utc_us)?.naive_utc();
@@ -43,6 +49,7 @@ impl Zone {
     /// The moment at which clocks show that time: of two the earlier; none where clocks skip it.
     pub(crate) fn to_utc(self, local_us: i64) -> Option<i64> {
         match self {
+            Zone::Utc => Some(local_us),
             Zone::Fixed(offset_us) => local_us.checked_sub(offset_us),
             Zone::Named(zone) => {
                 let local = DateTime::from_timestamp_micros(local_us)?.naive_utc();
@@ -59,6 +66,7 @@ impl Zone {
     /// What `z` prints: the abbreviation in use at that moment.
     pub(crate) fn abbreviation(self, utc_us: i64) -> String {
         match self {
+            Zone::Utc => "UTC".to_owned(),
             Zone::Fixed(offset_us) => offset_text(offset_us, true),
             Zone::Named(zone) => DateTime::from_timestamp_micros(utc_us).map_or_else(
                 || zone.name().to_owned(),
@@ -70,6 +78,7 @@ impl Zone {
     /// Its IANA name.
     pub(crate) fn name(self) -> String {
         match self {
+            Zone::Utc => "UTC".to_owned(),
             Zone::Fixed(offset_us) => offset_text(offset_us, true),
             Zone::Named(zone) => zone.name().to_owned(),
         }
