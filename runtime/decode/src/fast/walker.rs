@@ -234,13 +234,13 @@ impl Walk<'_, '_> {
         unsafe {
             match field.action {
                 Action::Int64 => {
-                    if let Some((value, after)) = number::integer(at) {
+                    if let Some((value, after)) = number::integer::<S>(at) {
                         self.reading.columns.put_word_unchecked(field.column, self.row, value as u64);
                         return Some(after);
                     }
                 }
                 Action::Float64 => {
-                    if let Some((value, after)) = number::float(at) {
+                    if let Some((value, after)) = number::float::<S>(at) {
                         self.reading.columns.put_word_unchecked(field.column, self.row, value.to_bits());
                         return Some(after);
                     }

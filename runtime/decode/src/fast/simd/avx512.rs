@@ -60,4 +60,10 @@ impl Simd for Avx512 {
             high | _bzhi_u64(not_ascii, rest) == 0
         }
     }
+
+    #[inline(always)]
+    unsafe fn digits(at: *const u8) -> (usize, u64) {
+        // SAFETY: as the caller promises; AVX-512 comes with AVX2.
+        unsafe { super::avx2::digits(at) }
+    }
 }

@@ -28,4 +28,10 @@ pub(crate) trait Simd {
     /// # Safety
     /// The processor has the instruction set; `size_bytes + PADDING_BYTES` are readable at both.
     unsafe fn equal(a: *const u8, b: *const u8, size_bytes: usize) -> bool;
+
+    /// How many of the 16 bytes at `at` are digits before the first that is none, and what those are worth.
+    ///
+    /// # Safety
+    /// The processor has the instruction set; 16 bytes are readable.
+    unsafe fn digits(at: *const u8) -> (usize, u64);
 }

@@ -45,6 +45,35 @@ unsafe fn classify(at: *const u8) -> (u64, u64) {
     (special, not_ascii)
 }
 
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The high bit of every byte that is no digit; exact up to and including the first one.
+#[inline(always)]
+pub(crate) fn non_digits(word: u64) -> u64 {
+    let digits = word ^ ZEROS;
+    (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
+}
+
+/// What eight digits (the first one lowest, already without their ASCII offset) are worth.
+#[inline(always)]
+fn eight_digits(digits: u64) -> u64 {
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(100 + (1_000_000 << 32));
+    let rest = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(1 + (10_000 << 32));
+    fours.wrapping_add(rest) >> 32
+}
+
+/// The first digits of eight bytes: how many, and what they are worth.
+#[inline(always)]
+unsafe fn digits_of_8(at: *const u8) -> (usize, u64) {
+    // SAFETY: the caller gives 8 readable bytes.
+    let word = unsafe { load(at) };
+    let count = non_digits(word).trailing_zeros() as usize / 8;
+    (count, if count == 0 { 0 } else { eight_digits((word ^ ZEROS) << (64 - 8 * count)) })
+}
+
+const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
 impl Simd for Portable {
     #[inline(always)]
     unsafe fn equal(mut a: *const u8, mut b: *const u8, mut size_bytes: usize) -> bool {
@@ -83,5 +112,18 @@ impl Simd for Portable {
             }
         }
         high & HIGH == 0
+    }
+
+    #[inline(always)]
+    unsafe fn digits(at: *const u8) -> (usize, u64) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let (count, value) = digits_of_8(at);
+            if count < 8 {
+                return (count, value);
+            }
+            let (more, low) = digits_of_8(at.add(8));
+            (8 + more, value * POWERS[more] + low)
+        }
     }
 }
