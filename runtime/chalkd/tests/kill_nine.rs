@@ -1,18 +1,14 @@
 //! `kill -9` in the middle of a file, several times, and a restart each time: the online values are those of a straight run.
-//!
-//! The program under test is this test binary, started anew: with `CHALKD_TEST_CHILD` set, the test `child` runs
-//! `chalkd`'s own command line over the program of `common`.
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::process::Command;
 
-use chalkd::pipeline::Program;
-use common::{UserProgram, file_source, http, query, wait_until};
+use common::child::{address_of, start, start_with};
+use common::{http, query, wait_until};
 use serde_json::{Value as Json, json};
 
 const KEYS: i64 = 200;
@@ -21,46 +17,11 @@ const MESSAGES: i64 = 60_000;
 /// Runs only when it is started by `start`.
 #[test]
 fn child() {
-    let Ok(input) = std::env::var("CHALKD_TEST_CHILD") else { return };
-    let open = move |path: &Path| {
-        assert_eq!(path, Path::new("app.chalkb"));
-        Ok(Arc::new(UserProgram::new(file_source(Path::new(&input)))) as Arc<dyn Program>)
-    };
-    let args = std::env::var("CHALKD_TEST_ARGS").unwrap();
-    let args = ["chalkd".into()].into_iter().chain(args.split(' ').map(Into::into));
-    let code = chalkd::cli::main(args, &open);
-    std::process::exit(if code == std::process::ExitCode::SUCCESS { 0 } else { 1 });
+    common::child::run();
 }
 
-fn start(input: &Path, dir: &Path, more: &str) -> Child {
-    let config = dir.join("chalk.toml");
-    let text = format!(
-        "data_dir = \"{}\"\nlisten = \"127.0.0.1:0\"\nworkers = 2\n[batch]\nmax_messages = 50\n\
-         [commit]\ninterval = \"1ms\"\nfsync = \"group\"\nsegment_bytes = 65_536\n[checkpoint]\ninterval = \"30ms\"\n",
-        dir.join("data").display()
-    );
-    std::fs::write(&config, text).unwrap();
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture"])
-        .env("CHALKD_TEST_CHILD", input)
-        .env("CHALKD_TEST_ARGS", format!("run app.chalkb --config {}{more}", config.display()))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-/// The address that the child says it listens on; the rest of its stderr is read so that it never blocks.
-fn address_of(child: &mut Child) -> SocketAddr {
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let address = loop {
-        let line = lines.next().expect("the child says where it listens").unwrap();
-        if let Some((_, address)) = line.split_once("listening on http://") {
-            break address.parse().unwrap();
-        }
-    };
-    std::thread::spawn(move || lines.for_each(drop));
-    address
+fn file(path: &Path) -> String {
+    format!("file path={}", path.display())
 }
 
 fn write_input(path: &Path) {
@@ -120,7 +81,7 @@ fn killed_runs_end_where_a_straight_run_does() {
 
     let straight_dir = dir.path().join("straight");
     std::fs::create_dir(&straight_dir).unwrap();
-    let mut straight = start(&input, &straight_dir, "");
+    let mut straight = start(&file(&input), &straight_dir, "");
     let address = address_of(&mut straight);
     wait_until("the straight run to end", || has_ended(&straight_dir, address));
     let expected = values(address);
@@ -132,7 +93,7 @@ fn killed_runs_end_where_a_straight_run_does() {
     std::fs::create_dir(&killed_dir).unwrap();
     let mut kills_in_the_middle = 0;
     for round in 0..8u64 {
-        let mut child = start(&input, &killed_dir, "");
+        let mut child = start(&file(&input), &killed_dir, "");
         let address = address_of(&mut child);
         let enough = 500 + 900 * round;
         wait_until("some progress", || consumed(address) >= enough || has_ended(&killed_dir, address));
@@ -141,7 +102,7 @@ fn killed_runs_end_where_a_straight_run_does() {
         child.wait().unwrap();
     }
     assert!(kills_in_the_middle >= 2, "the file was read too fast for the kills to matter");
-    let mut last = start(&input, &killed_dir, "");
+    let mut last = start(&file(&input), &killed_dir, "");
     let address = address_of(&mut last);
     wait_until("the last run to end", || has_ended(&killed_dir, address));
     let found = values(address);
@@ -157,12 +118,12 @@ fn sigterm_commits_and_exits_with_success() {
     let dir = tempfile::tempdir().unwrap();
     let input = dir.path().join("updates.ndjson");
     std::fs::write(&input, "{\"id\":1,\"name\":\"Ann\"}\n").unwrap();
-    let mut child = start(&input, dir.path(), "");
+    let mut child = start(&file(&input), dir.path(), "");
     let address = address_of(&mut child);
     wait_until("the message", || consumed(address) == 1);
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     assert!(child.wait().unwrap().success());
-    let mut again = start(&input, dir.path(), "");
+    let mut again = start(&file(&input), dir.path(), "");
     let address = address_of(&mut again);
     let request = json!({ "inputs": { "user.id": 1 }, "outputs": ["user.name"] });
     assert_eq!(query(address, &request)["data"][0]["value"], "Ann");
@@ -176,7 +137,7 @@ fn until_end_exits_when_the_file_is_committed_and_prints_the_fates() {
     let dir = tempfile::tempdir().unwrap();
     let input = dir.path().join("updates.ndjson");
     std::fs::write(&input, "{\"id\":1,\"name\":\"Ann\"}\nbroken\n{\"id\":2,\"skip\":true}\n").unwrap();
-    let output = start(&input, dir.path(), " --until-end").wait_with_output().unwrap();
+    let output = start_with(&file(&input), dir.path(), "", " --until-end").wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{stderr}");
     assert!(stderr.contains("get_names: 1 applied, 1 skipped, 1 dead_letter"), "{stderr}");
@@ -187,7 +148,7 @@ fn until_end_exits_when_the_file_is_committed_and_prints_the_fates() {
 fn what_cannot_be_run_says_why_and_fails() {
     let dir = tempfile::tempdir().unwrap();
     let run = |input: &Path, more: &str| {
-        let output = start(input, dir.path(), more).wait_with_output().unwrap();
+        let output = start_with(&file(input), dir.path(), "", more).wait_with_output().unwrap();
         assert!(!output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };

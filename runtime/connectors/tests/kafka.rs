@@ -50,6 +50,9 @@ fn options(servers: &str) -> SourceOptions {
     let mut options = SourceOptions::default();
     options.values.insert("topic".into(), OptionValue::String(TOPIC.into()));
     options.values.insert("bootstrap_servers".into(), OptionValue::String(servers.into()));
+    // A broker tells of a rebalance in its answer to a heartbeat.
+    options.client.insert("heartbeat.interval.ms".into(), "200".into());
+    options.client.insert("session.timeout.ms".into(), "6000".into());
     options
 }
 
@@ -148,6 +151,56 @@ fn partitions_are_spread_over_workers_and_go_on_at_the_stored_offsets() {
             let first = if partition == 2 { 7 } else { 0 };
             assert_eq!(offsets, (first..10).collect::<Vec<_>>(), "partition {partition}");
         }
+    }
+}
+
+#[test]
+fn a_second_process_takes_over_partitions_only_after_they_are_released() {
+    let cluster = Cluster::start(2);
+    // What both processes have committed: the store that they share here.
+    let stored: Arc<Mutex<BTreeMap<i32, Position>>> = Arc::default();
+    let start = || {
+        let stored = stored.clone();
+        Arc::new(move |partition: i32| stored.lock().unwrap().get(&partition).copied()) as StartPositions
+    };
+    let mut processes = vec![cluster.open(1, start()).remove(0)];
+    let mut taken: Vec<(usize, i32, i64)> = Vec::new();
+    let mut revoked = BTreeSet::new();
+    let mut produced = 0;
+    let started = Instant::now();
+    loop {
+        assert!(started.elapsed() < Duration::from_secs(90), "waited too long; taken: {taken:?}");
+        cluster.produce(0, "x");
+        cluster.produce(1, "x");
+        cluster.flush();
+        produced += 1;
+        for (process, reader) in processes.iter_mut().enumerate() {
+            let mut sink = Sink::default();
+            let wait = Duration::from_millis(20);
+            let polled = reader.poll(64, wait, Duration::ZERO, &mut sink).unwrap();
+            for message in sink.taken {
+                taken.push((process, message.partition, message.offset));
+                stored.lock().unwrap().insert(message.partition, message.next);
+            }
+            if let Polled::Revoking(partitions) = polled {
+                revoked.extend(partitions);
+                reader.release();
+            }
+        }
+        if processes.len() == 1 && taken.iter().any(|(_, partition, _)| *partition == 1) {
+            processes.push(cluster.open(1, start()).remove(0));
+        }
+        let takes_part = |process: usize| taken.iter().rev().take(20).any(|(of, _, _)| *of == process);
+        if processes.len() == 2 && takes_part(0) && takes_part(1) {
+            break;
+        }
+    }
+    assert!(!revoked.is_empty(), "something was handed over");
+    for partition in 0..2 {
+        let offsets: Vec<i64> =
+            taken.iter().filter(|(_, of, _)| *of == partition).map(|(_, _, offset)| *offset).collect();
+        // Committed before it was released, so nothing is read twice or left out.
+        assert_eq!(offsets, (0..offsets.len() as i64).collect::<Vec<_>>(), "partition {partition} of {produced}");
     }
 }
 

@@ -1,6 +1,9 @@
 //! A program of a few lines, a server around it, and a client for that: what the tests of the runtime share.
 #![allow(dead_code)]
 
+pub(crate) mod broker;
+pub(crate) mod child;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;

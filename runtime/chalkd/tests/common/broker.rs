@@ -1,0 +1,88 @@
+//! A broker for tests: a real Apache Kafka where java and mvn are there, else librdkafka's mock cluster.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+
+pub(crate) struct Broker {
+    pub(crate) address: String,
+    kind: Kind,
+    producer: BaseProducer,
+}
+
+enum Kind {
+    /// With the folder of its data.
+    Real(tempfile::TempDir),
+    Mock(MockCluster<'static, DefaultProducerContext>),
+}
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/kafka/start.sh");
+
+impl Broker {
+    /// Starts one; says on stderr which.
+    pub(crate) fn start() -> Broker {
+        let dir = tempfile::tempdir().unwrap();
+        // Without a pipe for its output: the broker keeps what it inherits open, and a pipe would never end.
+        let out = dir.path().join("address");
+        let status = Command::new("bash")
+            .args([Path::new(SCRIPT), dir.path()])
+            .stdout(std::fs::File::create(&out).unwrap())
+            .status();
+        let (address, kind) = if status.is_ok_and(|status| status.success()) {
+            (std::fs::read_to_string(&out).unwrap().trim().to_owned(), Kind::Real(dir))
+        } else {
+            let mock = MockCluster::new(1).unwrap();
+            (mock.bootstrap_servers(), Kind::Mock(mock))
+        };
+        let name = if matches!(kind, Kind::Real(_)) { "Apache Kafka" } else { "librdkafka's mock cluster" };
+        eprintln!("this test runs against {name} at {address}");
+        let producer = ClientConfig::new().set("bootstrap.servers", &address).create().unwrap();
+        Broker { address, kind, producer }
+    }
+
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32) {
+        match &self.kind {
+            Kind::Mock(mock) => mock.create_topic(name, partitions, 1).unwrap(),
+            Kind::Real(_) => {
+                let admin: AdminClient<DefaultClientContext> =
+                    ClientConfig::new().set("bootstrap.servers", &self.address).create().unwrap();
+                let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let topics = [topic];
+                let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
+                let created = runtime.block_on(admin.create_topics(&topics, &options)).unwrap();
+                for topic in created {
+                    topic.unwrap();
+                }
+            }
+        }
+    }
+
+    /// Produces a message; its offset is that of its turn in the partition.
+    pub(crate) fn produce(&self, topic: &str, partition: i32, value: &str) {
+        let mut record = BaseRecord::<(), str>::to(topic).partition(partition).payload(value);
+        while let Err((error, back)) = self.producer.send(record) {
+            assert_eq!(error.rdkafka_error_code(), Some(rdkafka::error::RDKafkaErrorCode::QueueFull));
+            self.producer.poll(Duration::from_millis(10));
+            record = back;
+        }
+    }
+
+    pub(crate) fn flush(&self) {
+        self.producer.flush(Duration::from_secs(60)).unwrap();
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Kind::Real(dir) = &self.kind {
+            let _ = Command::new("bash").arg(SCRIPT).arg("--stop").arg(dir.path()).status();
+        }
+    }
+}
