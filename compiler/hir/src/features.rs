@@ -73,11 +73,14 @@ fn class(context: &Context, index: usize, decl: &ast::Features) -> FeatureClass 
     let mut time: Option<(usize, Span)> = None;
     let mut keys: Vec<(usize, Span)> = Vec::new();
     for field in &decl.fields {
-        if let Some(first) = fields.iter().find(|other| other.name.text == field.name.text) {
-            context.report(twice("feature", &field.name, &first.name));
+        let position = features.len();
+        // The index holds the first feature of a name.
+        if let Some(&first) = context.classes[index].index.get(&field.name.text)
+            && first < position
+        {
+            context.report(twice("feature", &field.name, &fields[first].name));
             continue;
         }
-        let position = features.len();
         let declared = context.classes[index].types[position].clone();
         let mut attributes = Attributes::new(context, &field.attributes);
         if let Some(span) = attributes.flag("primary") {

@@ -13,7 +13,7 @@ use chalk_syntax::ast;
 use chalk_types::{Kind, Type};
 
 use crate::attributes::Attributes;
-use crate::context::{Checked, Context, Reported, doc_of};
+use crate::context::{Checked, ClassFacts, Context, Reported, doc_of};
 use crate::expr::{Checker, Root, Want};
 use crate::package::not_yet;
 use crate::program::{Expr, ExprKind, FeatureClass, StreamResolver};
@@ -73,10 +73,7 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
     let mut prefilter: Vec<Expr> = Vec::new();
     let mut of_body: Vec<Expr> = Vec::new();
     for condition in &clauses.before_parse {
-        match checker.condition(condition, "the condition of `where`").and_then(|checked| {
-            checker.check_depth(&checked)?;
-            Ok(checked)
-        }) {
+        match checker.whole_condition(condition, "the condition of `where`") {
             Ok(condition) => {
                 checker.assume_true(&condition);
                 split(condition, &mut prefilter, &mut of_body);
@@ -100,10 +97,7 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
         None => None,
     };
     for condition in &clauses.after_parse {
-        match checker.condition(condition, "the condition of `where`").and_then(|checked| {
-            checker.check_depth(&checked)?;
-            Ok(checked)
-        }) {
+        match checker.whole_condition(condition, "the condition of `where`") {
             Ok(condition) => {
                 checker.assume_true(&condition);
                 filter.push(condition);
@@ -124,7 +118,7 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
 
     let (assignments, class) = match (&decl.body, class) {
         (ast::StreamBody::Assignments(assignments), Ok(class)) => {
-            match body(context, &mut checker, decl, &classes[class], assignments) {
+            match body(context, &mut checker, decl, (&classes[class], &context.classes[class]), assignments) {
                 Ok(assignments) => (assignments, class),
                 Err(Reported) => {
                     failed = true;
@@ -227,7 +221,7 @@ fn body(
     context: &Context,
     checker: &mut Checker,
     decl: &ast::Stream,
-    class: &FeatureClass,
+    (class, facts): (&FeatureClass, &ClassFacts),
     assignments: &[ast::Assignment],
 ) -> Checked<Vec<(usize, Expr)>> {
     let mut set: BTreeMap<usize, Span> = BTreeMap::new();
@@ -236,7 +230,7 @@ fn body(
     let mut unknown_target = false;
     for assignment in assignments {
         let target = &assignment.target;
-        let Some(position) = class.features.iter().position(|feature| feature.name == target.text) else {
+        let Some(position) = facts.index.get(&target.text).copied() else {
             let names = class.features.iter().map(|feature| feature.name.as_str());
             let diagnostic =
                 Diagnostic::new(Code::E0405, format!("`{}` has no feature `{}`", class.name, target.text), target.span)

@@ -111,8 +111,14 @@ fn large_packages_are_accepted() {
             "}}\nstream r{i}(msg: M) -> C{i}\n  from s\n  where msg.v > {i}\n{{\n  id = msg.id\n  name = lower(msg.name)\n}}"
         );
     }
+    // One class and resolver of very many features: the limit on size is for each expression.
+    let _ = writeln!(text, "features Wide {{\n  id: int");
+    (0..6_000).for_each(|j| text += &format!("  f{j}: float\n"));
+    let _ = writeln!(text, "}}\nstream wide(msg: M) -> Wide\n  from s\n{{\n  id = msg.id");
+    (0..6_000).for_each(|j| text += &format!("  f{j} = abs(msg.v * {j} + 1) * (msg.v - {j}) / (msg.v + 2)\n"));
+    text.push_str("}\n");
     let analysis = common::accept(&text);
-    assert_eq!(analysis.program.resolvers.len(), 200);
+    assert_eq!(analysis.program.resolvers.len(), 201);
     well_typed(&analysis.program);
 }
 

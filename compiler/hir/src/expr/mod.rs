@@ -232,8 +232,17 @@ impl<'c, 'a> Checker<'c, 'a> {
 
     /// Checks an expression as a whole: what is wanted, and how large it has become.
     pub(crate) fn check_whole(&mut self, expr: &ast::Expr, ty: &Type, want: Want) -> Checked<Expr> {
+        self.nodes = 0;
         let checked = self.check(expr, Some(ty))?;
         let checked = self.coerce(checked, ty, want)?;
+        self.check_depth(&checked)?;
+        Ok(checked)
+    }
+
+    /// Checks a condition as a whole.
+    pub(crate) fn whole_condition(&mut self, expr: &ast::Expr, what: &'static str) -> Checked<Expr> {
+        self.nodes = 0;
+        let checked = self.condition(expr, what)?;
         self.check_depth(&checked)?;
         Ok(checked)
     }
