@@ -5,7 +5,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use chalk_artifact::abi::KernelFn;
 use chalk_artifact::file::{self, Contents, SourceRange};
 use chalk_artifact::image::CodeImage;
 use chalk_artifact::manifest::{self, ExpressionPlan, Manifest, MessageInput, Resolver};
@@ -18,7 +17,7 @@ use cranelift_frontend::FunctionBuilderContext;
 use crate::backend::{self, Text};
 use crate::ir::Kernel;
 use crate::tables::Tables;
-use crate::{CodegenError, Target, build, lower, plan};
+use crate::{CodegenError, Target, build, jit, lower, plan};
 
 /// What code is made for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -191,19 +190,7 @@ impl Module {
         if !runs {
             return Err(CodegenError::new(format!("code for {} does not run on this machine", self.target)));
         }
-        let mapped = backend::map(&self.isa, &self.text, &self.literals)?;
-        let kernels = &self.manifest.kernels;
-        let address = |kernel: &manifest::Kernel| mapped.code.wrapping_add(kernel.text_offset as usize);
-        backend::write_perf_map(
-            kernels.iter().map(|kernel| (address(kernel) as u64, kernel.size_bytes, kernel.symbol.clone())),
-        );
-        let functions = kernels
-            .iter()
-            // SAFETY: at that offset of the mapped text begins the code of this kernel, which has this signature.
-            .map(|kernel| unsafe { std::mem::transmute::<*const u8, KernelFn>(address(kernel)) })
-            .collect();
-        // SAFETY: the functions and the literals belong to this manifest, and `memory` keeps both mapped and unchanged.
-        Ok(unsafe { CodeImage::new(self.manifest.clone(), functions, mapped.literals, mapped.memory) })
+        jit::map(&self.isa, &self.manifest, &self.text, &self.literals)
     }
 
     /// The column IR of all kernels.

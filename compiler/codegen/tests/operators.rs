@@ -422,3 +422,85 @@ fn messages_nest() {
     );
     check("string", s, &[("json_deserialize<Inner>(msg.s).text", "\"in a text\"")]);
 }
+
+#[test]
+fn every_kind_goes_in_and_comes_out() {
+    let fields = [
+        ("bool", "true"),
+        ("int8", "-8"),
+        ("int16", "-16"),
+        ("int32", "-32"),
+        ("int64", "-64"),
+        ("uint8", "8"),
+        ("uint16", "16"),
+        ("uint32", "4294967295"),
+        ("uint64", "18446744073709551615"),
+        ("float32", "0.5"),
+        ("float", "-0.1"),
+        ("string", "\"a text of some length\""),
+        ("datetime", "\"2024-01-01T00:00:00Z\""),
+        ("date", "\"1969-12-31\""),
+        ("time", "\"23:59:59.999999\""),
+        ("decimal(38, 9)", "-12345678901234567890.123456789"),
+        ("Status", "\"ok\""),
+        ("[int]", "[1,2,3]"),
+        ("[string?]", "[\"a\",null]"),
+        ("map<string, [int]>", "{\"k\":[1],\"l\":[]}"),
+        ("Inner", "{\"n\":1,\"text\":null}"),
+        ("[Inner]", "[{\"n\":1,\"text\":\"x\"},{\"n\":2,\"text\":null}]"),
+        ("[float; 3]", "[1.0,2.5,-3.0]"),
+    ];
+    let mut source = String::from(
+        "source e = kafka(topic: \"e\")\nenum Status { pending, ok }\nmessage Inner { n: int, text: string? }\nmessage M {\n",
+    );
+    for (n, (ty, _)) in fields.iter().enumerate() {
+        source.push_str(&format!("  r{n}: {ty}\n  o{n}: {ty}?\n"));
+    }
+    source.push_str("}\nfeatures F {\n  @primary key: int\n");
+    for (n, (ty, _)) in fields.iter().enumerate() {
+        source.push_str(&format!("  r{n}: {ty}\n  o{n}: {ty}?\n"));
+    }
+    source.push_str("}\nstream s(msg: M) -> F from e {\n  key = 1\n");
+    for n in 0..fields.len() {
+        source.push_str(&format!("  r{n} = msg.r{n}\n  o{n} = msg.o{n}\n"));
+    }
+    source.push_str("}\n");
+    let message = |optional: bool| {
+        let fields: Vec<String> = fields
+            .iter()
+            .enumerate()
+            .map(|(n, (_, value))| format!("\"r{n}\":{value},\"o{n}\":{}", if optional { value } else { "null" }))
+            .collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    let (with, without) = (message(true), message(false));
+    let lines = run(&source, &[&with, &without, &with]);
+    for (line, message) in lines.iter().zip([&with, &without, &with]) {
+        // A decimal is printed as text; all else reads as it was written.
+        let expected = message
+            .replace("\"r", "\"f.r")
+            .replace("\"o", "\"f.o")
+            .replace("\"f.ok\"", "\"ok\"")
+            .replace("-12345678901234567890.123456789", "\"-12345678901234567890.123456789\"");
+        assert_eq!(*line, format!("{{\"f.key\":1,{}", &expected[1..]));
+    }
+}
+
+#[test]
+fn float32_rounds_after_every_step() {
+    let source = r#"
+source e = kafka(topic: "e")
+message M { a: float32, b: float32 }
+features F { @primary key: int, sum: float32, wide: float }
+stream s(msg: M) -> F from e { key = 1, sum = (msg.a + msg.b) as float32, wide = msg.a }
+"#;
+    let lines = run(source, &[r#"{"a": 0.1, "b": 0.2}"#]);
+    let sum = 0.1f32 + 0.2f32;
+    assert_eq!(lines[0], format!(r#"{{"f.key":1,"f.sum":{sum},"f.wide":{}}}"#, f64::from(0.1f32)));
+}
+
+#[test]
+fn long_chains_of_operators_compile() {
+    let sum = vec!["msg.a"; 150].join(" + ");
+    check("int", r#"{"a": 3}"#, &[(&sum, "450")]);
+}

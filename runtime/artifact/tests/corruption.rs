@@ -41,7 +41,7 @@ fn artifact() -> Vec<u8> {
 }
 
 fn refusal(bytes: &[u8]) -> ArtifactError {
-    let error = file::read(bytes).err().expect("it is refused");
+    let error = file::read(bytes).expect_err("it is refused");
     // Every message is a sentence that says what to do.
     assert!(error.to_string().contains("build") || error.to_string().contains("give the file"), "{error}");
     error

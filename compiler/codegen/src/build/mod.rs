@@ -93,8 +93,11 @@ pub(crate) fn main(program: &Program, catalog: &Catalog, tables: &mut Tables, re
     if let Some(timestamp) = &resolver.timestamp {
         scope.outputs.push(Output { ty: Kind::Datetime.optional(), name: "event time".to_owned() });
         outputs.push(ResolverOutput::EventTime);
+        let output = scope.outputs.len() - 1;
+        let before = scope.b.set_span(timestamp.span);
         let value = scope.flat(timestamp);
-        scope.store(scope.outputs.len() - 1, value);
+        scope.store(output, value);
+        scope.b.set_span(before);
     }
     for (output, (index, value)) in resolver.assignments.iter().enumerate() {
         scope.set_feature(output, *index, value);
@@ -188,10 +191,12 @@ impl<'a> Scope<'a> {
 
     /// Ends rows for which a condition is not true.
     fn keep_where(&mut self, condition: &Expr) {
+        let before = self.b.set_span(condition.span);
         let condition = self.flat(condition);
         let keep = self.is_true(condition);
         let drop = self.b.not(keep);
         self.b.effect(Op::ExitIf { cond: drop, exit: Exit::Filtered });
+        self.b.set_span(before);
     }
 
     /// Skips rows whose value is null; gives the value, known to be there.
@@ -208,9 +213,11 @@ impl<'a> Scope<'a> {
 
     /// Computes a feature, writes it and keeps it for expressions that read it.
     fn set_feature(&mut self, output: usize, index: usize, value: &Expr) {
+        let before = self.b.set_span(value.span);
         let value = self.expr(value);
         let flat = self.flatten(&value);
         self.store(output, flat);
+        self.b.set_span(before);
         self.features.insert(index, value);
     }
 

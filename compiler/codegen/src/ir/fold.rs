@@ -39,6 +39,12 @@ pub(super) fn fold(builder: &Builder, op: &Op, kind: &Kind) -> Option<Folded> {
                     }
                     (Some(Literal::Bool(true)), _) => Some(Folded::Op(Op::Binary(Binary::Or, *cond, *otherwise))),
                     (_, Some(Literal::Bool(false))) => Some(Folded::Op(Op::Binary(Binary::And, *cond, *then))),
+                    (Some(Literal::Bool(false)), _) => {
+                        inverted(builder, *cond).map(|not| Folded::Op(Op::Binary(Binary::And, not, *otherwise)))
+                    }
+                    (_, Some(Literal::Bool(true))) => {
+                        inverted(builder, *cond).map(|not| Folded::Op(Op::Binary(Binary::Or, not, *then)))
+                    }
                     _ => None,
                 }
             } else {
@@ -55,6 +61,14 @@ pub(super) fn fold(builder: &Builder, op: &Op, kind: &Kind) -> Option<Folded> {
             }
             _ => None,
         },
+        _ => None,
+    }
+}
+
+/// The value that a flag is the `not` of.
+fn inverted(builder: &Builder, flag: V) -> Option<V> {
+    match builder.definition(flag) {
+        Some(Op::Unary(Unary::Not, inner)) => Some(*inner),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use chalk_catalog::Catalog;
-use chalk_codegen::{CompileOptions, Module, compile};
+use chalk_codegen::{CompileOptions, Module, Target, compile};
 use chalk_decode::Tier;
 use chalk_diagnostics::{SourceMap, has_errors};
 use chalk_engine::json::RowWriter;
@@ -54,10 +54,22 @@ pub(crate) fn run(source: &str, messages: &[&str]) -> Vec<String> {
     run_with(source, &envelopes)
 }
 
-/// The same with envelopes.
+/// The same with envelopes. Every instruction-set level that this machine has must give the same.
 pub(crate) fn run_with(source: &str, messages: &[(&str, Envelope<'_>)]) -> Vec<String> {
-    let program = link(source);
-    let mut executor = Executor::new(&program, 0, Tier::Scalar).expect("the plan can be decoded");
+    let mut answers = Target::ALL.into_iter().filter_map(|target| {
+        let image = build(source, CompileOptions::for_target(target)).jit().ok()?;
+        let program = Program::link(image, catalog()).expect("no import is missing");
+        Some((target, run_program(&program, messages)))
+    });
+    let (_, first) = answers.next().expect("this machine is a target");
+    for (target, other) in answers {
+        assert_eq!(other, first, "{target} differs");
+    }
+    first
+}
+
+fn run_program(program: &Arc<Program>, messages: &[(&str, Envelope<'_>)]) -> Vec<String> {
+    let mut executor = Executor::new(program, 0, Tier::Scalar).expect("the plan can be decoded");
     let mut input = InputBatch::new();
     for (message, envelope) in messages {
         input.push(message.as_bytes(), envelope).expect("the batch has room");

@@ -1,16 +1,24 @@
-//! The text in memory of this process, through cranelift-jit: written, then executable, never both.
+//! The code in memory of this process, through cranelift-jit: written, then executable, never both.
 //!
-//! This file must not know kernels.
+//! All `unsafe` of this crate is here.
+//!
+//! This file must not know what kernels compute.
 
-use std::any::Any;
 use std::sync::Arc;
+
+use chalk_artifact::abi::KernelFn;
+use chalk_artifact::image::CodeImage;
+use chalk_artifact::manifest::{self, Manifest};
 
 use cranelift_codegen::ir::Signature;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module as _, default_libcall_names};
 
-use crate::CodegenError;
+use crate::{CodegenError, perf_map};
+
+/// Where the text begins, as functions in it are aligned to that.
+const TEXT_ALIGN: u64 = 64;
 
 /// Keeps mapped code alive, and its literals with it.
 struct Mapped {
@@ -34,23 +42,18 @@ unsafe impl Send for Shared {}
 // SAFETY: as above; a shared reference gives access to nothing.
 unsafe impl Sync for Shared {}
 
-/// A mapped text.
-pub(crate) struct MappedText {
-    /// Where it starts.
-    pub(crate) code: *const u8,
-    /// Where the literals start, at a multiple of 16.
-    pub(crate) literals: *const u8,
-    /// Keeps both alive.
-    pub(crate) memory: Box<dyn Any + Send + Sync>,
-}
-
-/// Maps a text and literals.
-pub(crate) fn map(isa: &Arc<dyn TargetIsa>, text: &[u8], literals: &[u8]) -> Result<MappedText, CodegenError> {
+/// Maps the code of a module; the result can be called.
+pub(crate) fn map(
+    isa: &Arc<dyn TargetIsa>,
+    manifest: &Manifest,
+    text: &[u8],
+    literals: &[u8],
+) -> Result<CodeImage, CodegenError> {
     let failed = |error: cranelift_module::ModuleError| CodegenError::new(format!("code cannot be mapped: {error}"));
     let mut module = JITModule::new(JITBuilder::with_isa(isa.clone(), default_libcall_names()));
     let signature = Signature::new(isa.default_call_conv());
     let whole = module.declare_function("text", Linkage::Local, &signature).map_err(failed)?;
-    module.define_function_bytes(whole, 64, text, &[]).map_err(failed)?;
+    module.define_function_bytes(whole, TEXT_ALIGN, text, &[]).map_err(failed)?;
     module.finalize_definitions().map_err(failed)?;
     let code = module.get_finalized_function(whole);
     let words = literals
@@ -63,5 +66,16 @@ pub(crate) fn map(isa: &Arc<dyn TargetIsa>, text: &[u8], literals: &[u8]) -> Res
         .collect();
     let mapped = Mapped { module: Some(module), literals: words };
     let literals = mapped.literals.as_ptr().cast();
-    Ok(MappedText { code, literals, memory: Box::new(Shared(mapped)) })
+    let address = |kernel: &manifest::Kernel| code.wrapping_add(kernel.text_offset as usize);
+    perf_map::write(
+        manifest.kernels.iter().map(|kernel| (address(kernel) as u64, kernel.size_bytes, kernel.symbol.as_str())),
+    );
+    let kernels = manifest
+        .kernels
+        .iter()
+        // SAFETY: at that offset of the mapped text begins the code of this kernel, which has this signature.
+        .map(|kernel| unsafe { std::mem::transmute::<*const u8, KernelFn>(address(kernel)) })
+        .collect();
+    // SAFETY: kernels and literals belong to this manifest, and `Shared` keeps both mapped and unchanged.
+    Ok(unsafe { CodeImage::new(manifest.clone(), kernels, literals, Box::new(Shared(mapped))) })
 }

@@ -8,7 +8,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 /// Adds functions, as address, size and name. Failing to do so is no reason to stop.
-pub(crate) fn write(functions: impl Iterator<Item = (u64, u64, String)>) {
+pub(crate) fn write<'a>(functions: impl Iterator<Item = (u64, u64, &'a str)>) {
     if std::env::var_os("CHALK_PERF_MAP").is_none_or(|value| value != "1") {
         return;
     }
