@@ -1,1 +1,10 @@
-//! chalkc
+//! `chalkc`: the driver that joins the compiler's stages, and its commands.
+//!
+//! Here alone the compiler meets files, terminals and the engine (for `run`).
+
+mod commands;
+pub mod compile;
+pub mod project;
+pub mod run;
+
+pub use commands::main;

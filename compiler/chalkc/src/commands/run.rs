@@ -1,0 +1,264 @@
+//! `chalkc run`: compile in memory and run over files.
+//!
+//! Features go to standard output and everything about the run to standard error, so that the output can be piped.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use chalk_artifact::manifest::{Manifest, OptionValue};
+use chalk_decode::Tier;
+use chalk_engine::{Executor, InputBatch, OutputBatch, Program};
+use chalk_types::Value;
+
+use super::{DiagnosticFormat, Failure, checked_package, current_folder};
+use crate::compile::{catalog, jit};
+use crate::project::Project;
+use crate::run::dead_letters::{self, Origin};
+use crate::run::lines::LineReader;
+use crate::run::output::{Format, Output};
+use crate::run::progress::Progress;
+use crate::run::stream::{Observer, SourceRun};
+
+/// Dead letters that are described on standard error; further ones are counted.
+const DESCRIBED_DEAD_LETTERS: u64 = 10;
+
+/// A line longer than this is no message; decoding has a smaller limit of its own.
+const LINE_LIMIT_BYTES: usize = 64 << 20;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A .chalk file or a folder of them
+    #[arg(default_value_os_t = current_folder())]
+    path: PathBuf,
+    /// Where a source's messages are: newline-delimited, plain, gzip or zstd; `-` is standard input
+    #[arg(short, long = "input", value_name = "SOURCE=FILE", value_parser = parse_input)]
+    inputs: Vec<(String, PathBuf)>,
+    /// The form of the output
+    #[arg(long, value_enum, default_value = "json")]
+    format: Format,
+    /// Where the output goes; the default is standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Run this resolver alone
+    #[arg(long, value_name = "NAME")]
+    resolver: Option<String>,
+    /// Keep messages that failed, as JSON lines with the reason and the message
+    #[arg(long, value_name = "FILE")]
+    dead_letters: Option<PathBuf>,
+    /// Print no fates, rate or progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+fn parse_input(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((source, file)) if !source.is_empty() && !file.is_empty() => Ok((source.to_owned(), PathBuf::from(file))),
+        _ => Err("write SOURCE=FILE, such as user_updates=messages.jsonl".to_owned()),
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let (project, checked) = checked_package(&args.path, DiagnosticFormat::Human)?;
+    let program = Program::link(jit(&checked)?, catalog())?;
+    let manifest = program.manifest();
+    let tier = Tier::detect()?;
+    let inputs = choose_inputs(args, &project, manifest)?;
+    let sink = open_output(args.output.as_deref())?;
+    let mut observer = Console {
+        manifest,
+        output: Output::new(sink, args.format),
+        dead_letters: args.dead_letters.as_deref().map(create).transpose()?.map(BufWriter::new),
+        described: 0,
+        source: String::new(),
+        file: String::new(),
+        progress: None,
+    };
+    let started = Instant::now();
+    let mut runs = Vec::new();
+    let mut size_bytes = 0;
+    for (source, path) in inputs {
+        let mut run = SourceRun::new(&program, source, args.resolver.as_deref(), tier)?;
+        let cannot_read = |error| Failure::Message(format!("cannot read {}: {error}", path.display()));
+        let mut reader = LineReader::open(&path, LINE_LIMIT_BYTES).map_err(cannot_read)?;
+        observer.source = run.source().to_owned();
+        observer.file = path.display().to_string();
+        observer.progress = Some(Progress::start(reader.size_bytes(), args.quiet));
+        let result = run.run(&mut reader, &mut observer);
+        if let Some(progress) = observer.progress.take() {
+            progress.finish();
+        }
+        match result {
+            // Whoever read our output has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            other => other.map_err(cannot_read)?,
+        }
+        size_bytes += reader.consumed_bytes();
+        runs.push(run);
+    }
+    if observer.described > DESCRIBED_DEAD_LETTERS {
+        let more = observer.described - DESCRIBED_DEAD_LETTERS;
+        eprintln!("… and {more} more dead letters (--dead-letters FILE keeps them all)");
+    }
+    if let Some(mut letters) = observer.dead_letters.take() {
+        letters.flush()?;
+    }
+    match observer.output.finish() {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+        other => other?,
+    }
+    if !args.quiet {
+        summarise(&runs, size_bytes, started.elapsed());
+    }
+    Ok(())
+}
+
+/// Which file feeds which source: those named on the command line, and `file(path:)` sources by themselves.
+fn choose_inputs(args: &Args, project: &Project, manifest: &Manifest) -> Result<Vec<(u32, PathBuf)>, Failure> {
+    let names: Vec<&str> = manifest.sources.iter().map(|source| source.name.as_str()).collect();
+    if let Some(resolver) = &args.resolver
+        && !manifest.resolvers.iter().any(|known| known.name == *resolver)
+    {
+        let known: Vec<&str> = manifest.resolvers.iter().map(|known| known.name.as_str()).collect();
+        return Err(Failure::Message(format!("there is no resolver `{resolver}`; there are: {}", known.join(", "))));
+    }
+    let mut inputs = Vec::new();
+    for (name, path) in &args.inputs {
+        let Some(source) = names.iter().position(|known| known == name) else {
+            let hint = chalk_diagnostics::did_you_mean(name, &names)
+                .map(|known| format!("did you mean `{known}`?"))
+                .unwrap_or_else(|| format!("there are: {}", names.join(", ")));
+            return Err(Failure::Message(format!("--input {name}=…: there is no source `{name}`; {hint}")));
+        };
+        inputs.push((source as u32, path.clone()));
+    }
+    for (position, source) in manifest.sources.iter().enumerate() {
+        if source.connector != "file" || inputs.iter().any(|(given, _)| *given == position as u32) {
+            continue;
+        }
+        for (option, value) in &source.options {
+            if option == "path" {
+                inputs.push((position as u32, project.root.join(file_option(&source.name, value)?)));
+            }
+        }
+    }
+    if inputs.is_empty() {
+        return Err(Failure::Message(format!(
+            "no input: say where the messages of a source are, such as --input {}=messages.jsonl",
+            names.first().unwrap_or(&"SOURCE")
+        )));
+    }
+    if args.format == Format::Arrow {
+        let resolvers = manifest
+            .resolvers
+            .iter()
+            .filter(|resolver| inputs.iter().any(|(source, _)| *source == resolver.source))
+            .filter(|resolver| args.resolver.as_ref().is_none_or(|only| resolver.name == *only));
+        let names: Vec<&str> = resolvers.map(|resolver| resolver.name.as_str()).collect();
+        if names.len() > 1 {
+            return Err(Failure::Message(format!(
+                "an Arrow stream has one schema; choose a resolver with --resolver: {}",
+                names.join(", ")
+            )));
+        }
+    }
+    Ok(inputs)
+}
+
+fn file_option(source: &str, value: &OptionValue) -> Result<String, Failure> {
+    match value {
+        OptionValue::Value(Value::String(path)) => Ok(path.clone()),
+        OptionValue::Env(name) => std::env::var(name).map_err(|_| {
+            Failure::Message(format!(
+                "source `{source}` reads its path from the environment variable {name}, which is not set"
+            ))
+        }),
+        OptionValue::Value(other) => unreachable!("the checker lets only text be a path, not {other:?}"),
+    }
+}
+
+fn create(path: &Path) -> Result<File, Failure> {
+    File::create(path).map_err(|error| Failure::Message(format!("cannot write {}: {error}", path.display())))
+}
+
+fn open_output(path: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
+    Ok(match path {
+        Some(path) => Box::new(BufWriter::new(create(path)?)),
+        // Rows are handed over in large pieces already.
+        None => Box::new(io::stdout().lock()),
+    })
+}
+
+/// Shows a run to the person who started it.
+struct Console<'a> {
+    manifest: &'a Manifest,
+    output: Output,
+    dead_letters: Option<BufWriter<File>>,
+    described: u64,
+    source: String,
+    file: String,
+    progress: Option<Progress>,
+}
+
+impl Observer for Console<'_> {
+    fn batch(&mut self, _: usize, run: &Executor, input: &InputBatch, output: &OutputBatch) -> io::Result<()> {
+        let resolver = &run.resolver().name;
+        self.output.write(resolver, &output.batch, run.types())?;
+        let origin = Origin { source: &self.source, file: &self.file, resolver };
+        for error in &output.errors {
+            self.described += 1;
+            if self.described <= DESCRIBED_DEAD_LETTERS {
+                let text = dead_letters::describe(self.manifest, &origin, input, error);
+                match &self.progress {
+                    Some(progress) => progress.println(&format!("dead letter: {text}")),
+                    None => eprintln!("dead letter: {text}"),
+                }
+            }
+            if let Some(letters) = &mut self.dead_letters {
+                dead_letters::write(letters, self.manifest, &origin, input, error)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, consumed_bytes: u64, messages: u64, waiting: bool) -> io::Result<()> {
+        if let Some(progress) = &self.progress {
+            progress.set(consumed_bytes, messages);
+        }
+        if waiting { self.output.flush() } else { Ok(()) }
+    }
+}
+
+/// Fates per resolver and the rate, on standard error.
+fn summarise(runs: &[SourceRun], size_bytes: u64, elapsed: Duration) {
+    for run in runs {
+        for (resolver, fates) in run.fates() {
+            let counts: Vec<String> = chalk_engine::Fates::NAMES
+                .iter()
+                .zip(fates.counts())
+                .filter(|(_, count)| *count != 0)
+                .map(|(name, count)| format!("{count} {name}"))
+                .collect();
+            let counts = if counts.is_empty() { "no messages".to_owned() } else { counts.join(", ") };
+            eprintln!("{} -> {resolver}: {counts}", run.source());
+        }
+    }
+    let messages: u64 = runs.iter().map(SourceRun::messages).sum();
+    let seconds = elapsed.as_secs_f64().max(1e-9);
+    eprintln!(
+        "{messages} messages, {} in {:.1} ms: {:.0} messages/s",
+        human_bytes(size_bytes),
+        seconds * 1e3,
+        messages as f64 / seconds
+    );
+}
+
+fn human_bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}

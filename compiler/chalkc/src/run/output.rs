@@ -1,0 +1,158 @@
+//! Where computed features go: JSON lines, a table, or an Arrow IPC stream.
+//!
+//! JSON lines are written batch by batch; a table has to know its widths, so it keeps its rows (up to a limit) until the end.
+//!
+//! This file must not know how features are computed.
+
+use std::io::{self, Write};
+
+use arrow_array::RecordBatch;
+use arrow_cast::display::{DurationFormat, FormatOptions};
+use arrow_cast::pretty::pretty_format_batches_with_options;
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::ArrowError;
+use chalk_engine::json::RowWriter;
+use chalk_types::Type;
+
+/// The form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One JSON object per applied message, with fully qualified names
+    Json,
+    /// A table for reading
+    Table,
+    /// An Arrow IPC stream (of one resolver)
+    Arrow,
+}
+
+/// Rows that a table shows; further ones are counted.
+const TABLE_ROWS: usize = 1_000;
+
+/// Bytes of JSON collected before they are written.
+const JSON_CHUNK_BYTES: usize = 1 << 16;
+
+/// Writes the batches of one or more resolvers.
+pub struct Output {
+    /// Moves into the stream writer when an Arrow stream is opened.
+    sink: Option<Box<dyn Write>>,
+    form: Form,
+}
+
+enum Form {
+    Json(Vec<u8>),
+    Table(Vec<Table>),
+    Arrow(Option<StreamWriter<Box<dyn Write>>>),
+}
+
+/// What a resolver's table holds so far.
+struct Table {
+    resolver: String,
+    batches: Vec<RecordBatch>,
+    shown: usize,
+    rows: usize,
+}
+
+impl Output {
+    /// Writes to `sink` in that form.
+    pub fn new(sink: Box<dyn Write>, format: Format) -> Output {
+        let form = match format {
+            Format::Json => Form::Json(Vec::with_capacity(2 * JSON_CHUNK_BYTES)),
+            Format::Table => Form::Table(Vec::new()),
+            Format::Arrow => Form::Arrow(None),
+        };
+        Output { sink: Some(sink), form }
+    }
+
+    fn sink(&mut self) -> &mut dyn Write {
+        self.sink.as_mut().expect("only an Arrow stream takes the sink away")
+    }
+
+    /// Writes the rows of a batch; `types` has the language's type of each column.
+    pub fn write(&mut self, resolver: &str, batch: &RecordBatch, types: &[Type]) -> io::Result<()> {
+        match &mut self.form {
+            Form::Json(buffer) => {
+                let rows = RowWriter::new(batch, types);
+                for row in 0..batch.num_rows() {
+                    rows.write_row(buffer, row);
+                    buffer.push(b'\n');
+                    if buffer.len() >= JSON_CHUNK_BYTES {
+                        self.sink.as_mut().expect("present for JSON").write_all(buffer)?;
+                        buffer.clear();
+                    }
+                }
+                Ok(())
+            }
+            Form::Table(tables) => {
+                let position = tables.iter().position(|table| table.resolver == resolver).unwrap_or_else(|| {
+                    tables.push(Table { resolver: resolver.to_owned(), batches: Vec::new(), shown: 0, rows: 0 });
+                    tables.len() - 1
+                });
+                let table = &mut tables[position];
+                table.rows += batch.num_rows();
+                let shown = batch.num_rows().min(TABLE_ROWS - table.shown);
+                if shown != 0 {
+                    table.batches.push(batch.slice(0, shown));
+                    table.shown += shown;
+                }
+                Ok(())
+            }
+            Form::Arrow(stream) => {
+                if stream.is_none() {
+                    let sink = self.sink.take().expect("taken once");
+                    *stream = Some(StreamWriter::try_new(sink, &batch.schema()).map_err(into_io)?);
+                }
+                stream.as_mut().expect("just opened").write(batch).map_err(into_io)
+            }
+        }
+    }
+
+    /// Hands on what is buffered: called when the input pauses, so that a reader of a pipe sees every row.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if let Form::Json(buffer) = &mut self.form {
+            let sink = self.sink.as_mut().expect("present for JSON");
+            sink.write_all(buffer)?;
+            buffer.clear();
+            sink.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is held back and ends the stream.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.flush()?;
+        match std::mem::replace(&mut self.form, Form::Json(Vec::new())) {
+            Form::Json(_) => Ok(()),
+            Form::Table(tables) => {
+                for table in tables {
+                    write_table(self.sink(), &table)?;
+                }
+                self.sink().flush()
+            }
+            Form::Arrow(None) => Ok(()),
+            Form::Arrow(Some(mut stream)) => {
+                stream.finish().map_err(into_io)?;
+                stream.get_mut().flush()
+            }
+        }
+    }
+}
+
+fn write_table(sink: &mut dyn Write, table: &Table) -> io::Result<()> {
+    let options = FormatOptions::new()
+        .with_null("none")
+        .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.fZ"))
+        .with_duration_format(DurationFormat::Pretty);
+    let text = pretty_format_batches_with_options(&table.batches, &options).map_err(into_io)?;
+    writeln!(sink, "{}\n{text}", table.resolver)?;
+    if table.rows > table.shown {
+        writeln!(sink, "… and {} more rows (--format json prints all)", table.rows - table.shown)?;
+    }
+    Ok(())
+}
+
+fn into_io(error: ArrowError) -> io::Error {
+    match error {
+        ArrowError::IoError(_, error) => error,
+        other => io::Error::other(other.to_string()),
+    }
+}

@@ -1,0 +1,188 @@
+//! The command line as its users meet it: the real binary, its output, its exit codes, its words for what goes wrong.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const PACKAGE: &str = r#"
+source updates = kafka(topic: "updates")
+features User { id: int, name: string }
+message Update { id: int, name: string? }
+stream users(msg: Update) -> User from updates
+where msg.id > 0
+{
+  id   = msg.id
+  name = msg.name ?? "nobody"
+}
+"#;
+
+const MESSAGES: &str =
+    "{\"id\":1,\"name\":\"Ann\"}\n\n{\"id\":0,\"name\":\"zero\"}\n{\"id\":2,\"name\":null}\n{\"id\":\"x\"}\n";
+
+const FEATURES: &str = "{\"user.id\":1,\"user.name\":\"Ann\"}\n{\"user.id\":2,\"user.name\":\"nobody\"}\n";
+
+/// A folder that is gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("chalkc-cli-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("app.chalk"), PACKAGE).unwrap();
+        fs::write(path.join("in.jsonl"), MESSAGES).unwrap();
+        Folder(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn chalkc(args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_chalkc"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that does not read may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+#[test]
+fn run_prints_features_and_tells_fates() {
+    let folder = Folder::new("run");
+    let input = format!("updates={}", folder.path("in.jsonl"));
+    let output = chalkc(&["run", &folder.path(""), "--input", &input], b"");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), FEATURES);
+    let told = stderr(&output);
+    assert!(told.contains("updates -> users: 2 applied, 1 filtered, 1 dead_letter"), "{told}");
+    assert!(told.contains("in.jsonl:5: id: "), "a dead letter names its line and field: {told}");
+    assert!(told.contains("4 messages"), "{told}");
+}
+
+#[test]
+fn run_reads_standard_input_and_compressed_files() {
+    let folder = Folder::new("inputs");
+    let from_pipe = chalkc(&["run", &folder.path("app.chalk"), "--input", "updates=-", "--quiet"], MESSAGES.as_bytes());
+    assert_eq!(stdout(&from_pipe), FEATURES, "{}", stderr(&from_pipe));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(MESSAGES.as_bytes()).unwrap();
+    let zstd = zstd::encode_all(MESSAGES.as_bytes(), 3).unwrap();
+    for (name, bytes) in [("in.gz", gzip.finish().unwrap()), ("in.zst", zstd)] {
+        fs::write(folder.path(name), bytes).unwrap();
+        let input = format!("updates={}", folder.path(name));
+        let output = chalkc(&["run", &folder.path(""), "--input", &input], b"");
+        assert_eq!(stdout(&output), FEATURES, "{name}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn run_writes_tables_arrow_and_dead_letters() {
+    let folder = Folder::new("forms");
+    let (input, letters, arrow) =
+        (format!("updates={}", folder.path("in.jsonl")), folder.path("dead.jsonl"), folder.path("out.arrows"));
+    let table = chalkc(&["run", &folder.path(""), "--input", &input, "--format", "table"], b"");
+    assert!(stdout(&table).contains("| user.id | user.name |"), "{}", stdout(&table));
+    let output = chalkc(
+        &["run", &folder.path(""), "-i", &input, "--format", "arrow", "-o", &arrow, "--dead-letters", &letters],
+        b"",
+    );
+    assert!(output.status.success(), "{}", stderr(&output));
+    let stream = arrow_ipc::reader::StreamReader::try_new(fs::File::open(&arrow).unwrap(), None).unwrap();
+    let rows: usize = stream.map(|batch| batch.unwrap().num_rows()).sum();
+    assert_eq!(rows, 2);
+    let letter: serde_json::Value = serde_json::from_str(&fs::read_to_string(&letters).unwrap()).unwrap();
+    assert_eq!((&letter["line"], &letter["path"], &letter["resolver"]), (&5.into(), &"id".into(), &"users".into()));
+    assert_eq!(letter["message"], "{\"id\":\"x\"}");
+}
+
+#[test]
+fn mistakes_on_the_command_line_say_what_to_do() {
+    let folder = Folder::new("mistakes");
+    for (args, expected) in [
+        (vec!["run", &folder.path("")], "no input: say where the messages of a source are, such as --input updates="),
+        (vec!["run", &folder.path(""), "--input", "update=x"], "did you mean `updates`?"),
+        (vec!["run", &folder.path(""), "--input", "updates=/no/such/file"], "cannot read /no/such/file"),
+        (vec!["run", &folder.path(""), "--input", "nonsense"], "write SOURCE=FILE"),
+        (vec!["check", "/no/such/folder"], "give a .chalk file or a folder"),
+        (vec!["explain", "E9999"], "there is no code E9999"),
+        (vec!["build", &folder.path(""), "--target", "z80-unknown-none"], "z80"),
+    ] {
+        let output = chalkc(&args, b"");
+        assert!(!output.status.success(), "{args:?}");
+        assert!(stderr(&output).contains(expected), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn check_reports_every_error_with_its_place() {
+    let folder = Folder::new("check");
+    assert!(chalkc(&["check", &folder.path("")], b"").status.success());
+    fs::write(
+        folder.path("app.chalk"),
+        PACKAGE.replace("msg.name ??", "msg.nam ??").replace("id: int, name", "id: itn, name"),
+    )
+    .unwrap();
+    let output = chalkc(&["check", &folder.path("")], b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("app.chalk:9:"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("did you mean `name`"), "{}", stdout(&output));
+    let json = chalkc(&["check", &folder.path(""), "--format", "json"], b"");
+    let diagnostics: serde_json::Value = serde_json::from_str(stdout(&json)).expect("a JSON array");
+    assert!(diagnostics.as_array().is_some_and(|all| all.len() >= 2 && all.iter().all(|one| one["code"].is_string())));
+}
+
+#[test]
+fn build_gives_the_same_bytes_and_inspect_reads_them() {
+    let folder = Folder::new("build");
+    let (one, two) = (folder.path("one.chalkb"), folder.path("two.chalkb"));
+    for path in [&one, &two] {
+        let output = chalkc(&["build", &folder.path(""), "-o", path], b"");
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    assert_eq!(fs::read(&one).unwrap(), fs::read(&two).unwrap());
+    let text = chalkc(&["inspect", &one, "--ir", "--asm"], b"");
+    for expected in ["stream users from updates to User", "column 0: id: int", "-> user.name", "users::main: "] {
+        assert!(stdout(&text).contains(expected), "{expected}: {}{}", stdout(&text), stderr(&text));
+    }
+    fs::write(&one, &fs::read(&two).unwrap()[..100]).unwrap();
+    let cut = chalkc(&["inspect", &one], b"");
+    assert_eq!(cut.status.code(), Some(1));
+    assert!(stderr(&cut).contains("one.chalkb"), "{}", stderr(&cut));
+}
+
+#[test]
+fn fmt_formats_checks_and_leaves_broken_files_alone() {
+    let folder = Folder::new("fmt");
+    let ugly = "features   User{id:int\n\n\n\nname :string}\n";
+    let formatted = chalkc(&["fmt", "-"], ugly.as_bytes());
+    assert!(formatted.status.success(), "{}", stderr(&formatted));
+    assert!(stdout(&formatted).starts_with("features User {\n  id: int\n"), "{}", stdout(&formatted));
+    fs::write(folder.path("app.chalk"), ugly).unwrap();
+    assert_eq!(chalkc(&["fmt", "--check", &folder.path("")], b"").status.code(), Some(1));
+    assert!(chalkc(&["fmt", &folder.path("")], b"").status.success());
+    assert!(chalkc(&["fmt", "--check", &folder.path("")], b"").status.success());
+    fs::write(folder.path("app.chalk"), "features {").unwrap();
+    assert_eq!(chalkc(&["fmt", &folder.path("")], b"").status.code(), Some(1));
+    assert_eq!(fs::read_to_string(Path::new(&folder.path("app.chalk"))).unwrap(), "features {");
+}
