@@ -14,7 +14,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +24,7 @@ impl Random {
 
     /// A number below the limit.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+        self.word() % limit
     }
 }
 
@@ -167,7 +167,7 @@ fn transaction_members(random: &mut Random, escaped: bool) -> Vec<(&'static str,
     let merchant = ["Corner Coffee", "Big Box Store", "Online Books", "Gas & Go"][random.below(4) as usize];
     let merchant = if escaped { merchant.replace(' ', "\\u0020") } else { merchant.to_owned() };
     vec![
-        ("transaction_id", text(format!("tx-{:016x}", random.next()))),
+        ("transaction_id", text(format!("tx-{:016x}", random.word()))),
         ("user_id", plain(random.below(10_000_000))),
         ("amount", plain(format!("{}.{:02}", random.below(5000), random.below(100)))),
         ("currency", text(["USD", "EUR", "GBP"][random.below(3) as usize])),
@@ -185,6 +185,8 @@ fn transaction_members(random: &mut Random, escaped: bool) -> Vec<(&'static str,
         ("channel", text(["web", "pos", "app"][random.below(3) as usize])),
         ("note", plain("null")),
         ("attempt", plain(1 + random.below(3))),
+        ("device_id", text(format!("{:012x}", random.below(1 << 48)))),
+        ("risk_score", plain(format!("0.{:04}", random.below(10_000)))),
         ("at", plain(1_700_000_000_000_000 + random.below(10_000_000_000_000))),
     ]
 }
@@ -240,7 +242,7 @@ fn wide_members(random: &mut Random, escaped: bool) -> Vec<(&'static str, Member
         .map(|(index, key)| {
             let value = match index {
                 0 => plain(random.below(1 << 40)),
-                1 => text(format!("{:016x}{:016x}", random.next(), random.next())),
+                1 => text(format!("{:016x}{:016x}", random.word(), random.word())),
                 5 | 6 => {
                     let slash = if escaped { "\\/" } else { "/" };
                     text(format!(
@@ -255,7 +257,15 @@ fn wide_members(random: &mut Random, escaped: bool) -> Vec<(&'static str, Member
                 25 | 26 | 39 => plain(1_700_000_000_000_000 + random.below(10_000_000_000_000)),
                 36 => plain("null"),
                 2 | 7..=10 | 22 | 24 | 33..=35 | 37 => plain(random.below(100_000)),
-                _ => text(["chrome", "a medium text", "Frankfurt am Main", "en-US"][random.below(4) as usize]),
+                _ => text(
+                    [
+                        "chrome",
+                        "a text of medium length",
+                        "Frankfurt am Main, Germany",
+                        "en-US",
+                        "a somewhat longer text, as campaigns tend to have them",
+                    ][random.below(5) as usize],
+                ),
             };
             (*key, value)
         })

@@ -45,7 +45,7 @@ impl Texts {
 
     pub fn push(&mut self, text: Option<Cow<'_, str>>) {
         let row = self.views.len();
-        if row % 8 == 0 {
+        if row.is_multiple_of(8) {
             self.valid.push(0);
         }
         let mut view = [0; 16];
