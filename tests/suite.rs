@@ -2,10 +2,11 @@
 //!
 //! `cargo test -p chalk-tests --test suite -- NAME` runs those whose name contains NAME.
 
-use chalk_tests::layering;
+use chalk_tests::{generate, layering};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {
+    generate::serve();
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     for (name, rule) in [
@@ -24,5 +25,12 @@ fn main() {
     ] {
         trials.push(Trial::test(format!("layering/{name}"), move || rule().map_err(Failed::from)));
     }
+    trials.push(Trial::test("generate/programs_mean_and_do_the_same", || match generate::run() {
+        Ok(tally) => {
+            eprintln!("{tally}");
+            Ok(())
+        }
+        Err(report) => Err(Failed::from(report)),
+    }));
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -36,9 +36,9 @@ pub fn text_of(value: &Value, ty: &Type) -> String {
             });
             format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
         }
-        (Value::Struct(values), Kind::Struct(message)) => object_text(
-            message.fields.iter().zip(values).map(|(field, value)| (field.name.as_str(), value, &field.ty)),
-        ),
+        (Value::Struct(values), Kind::Struct(message)) => {
+            object_text(message.fields.iter().zip(values).map(|(field, value)| (field.name.as_str(), value, &field.ty)))
+        }
         (Value::Enum(index), Kind::Enum(def)) => string_text(&def.variants[*index as usize]),
         (value, _) => panic!("{value:?} is no `{ty}`"),
     }

@@ -6,5 +6,11 @@
 //! This crate may know every other one; none may know it.
 
 pub mod bless;
+pub mod compile;
 pub mod fixture;
+pub mod generate;
+pub mod json;
 pub mod layering;
+pub mod message;
+pub mod oracle;
+pub mod outcome;

@@ -256,19 +256,20 @@ impl ColumnBuilder {
         // SAFETY: the caller vouches for the slot, and with it for the column that it points into.
         unsafe {
             let column = slot.w0 as *const ColumnView;
-            let rows = slot.w1 as usize..(slot.w1 + slot.w2) as usize;
+            // Only the words of lists and maps are a range; those of other kinds may hold anything.
+            let rows = || slot.w1 as usize..(slot.w1 + slot.w2) as usize;
             match &self.ty.kind {
                 Kind::Float32 | Kind::Float64 => self.push_float(f64::from_bits(slot.w0)),
                 Kind::String | Kind::Bytes => self.push_text(slot_bytes(slot)),
                 Kind::List(_) | Kind::Vector(..) => {
                     let items = &mut self.children[0];
-                    for row in rows {
+                    for row in rows() {
                         let item = slot_at(&*column, &items.ty, row);
                         items.push_slot(&item);
                     }
                 }
                 Kind::Map(..) => {
-                    for row in rows {
+                    for row in rows() {
                         for (k, child) in self.children.iter_mut().enumerate() {
                             let entry = slot_at(&*(*column).children.add(k), &child.ty, row);
                             child.push_slot(&entry);

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use crate::compile::catalog;
 use chalk_catalog::{ArgType, Constraint, Function, TypePattern};
 use chalk_types::{Kind, Type, Value};
-use chalkc::compile::catalog;
 
 use super::expr::Generator;
 use super::node::{Node, Part, node};
@@ -110,7 +110,11 @@ fn call(
                 return None;
             }
             // A null reaches the function or makes the result null.
-            let nullable = if param.ty.is_nullable() { generator.rng.percent(60) } else { want.nullable && generator.rng.percent(35) };
+            let nullable = if param.ty.is_nullable() {
+                generator.rng.percent(60)
+            } else {
+                want.nullable && generator.rng.percent(35)
+            };
             let ty = Type { nullable, ..ty };
             let arg = argument(generator, &param.name, position, &ty, function.def.check.is_some(), depth);
             args.push((named.then_some(param.name.as_str()), arg));
@@ -181,9 +185,9 @@ fn concrete(
             }
             let kind = match constraints.get(name) {
                 Some(Constraint::Exactly(kind)) => kind.clone(),
-                Some(constraint) => {
-                    (0..20).map(|_| types::scalar(generator.rng, generator.common)).find(|kind| constraint.holds(kind))?
-                }
+                Some(constraint) => (0..20)
+                    .map(|_| types::scalar(generator.rng, generator.common))
+                    .find(|kind| constraint.holds(kind))?,
                 None => types::scalar(generator.rng, generator.common),
             };
             bindings.insert(*name, kind.clone().required());
@@ -195,8 +199,12 @@ fn concrete(
             Kind::List(Box::new(Type { nullable, ..inner })).required()
         }
         TypePattern::Map { key, value, .. } => {
-            let maps: Vec<Type> =
-                generator.paths.iter().filter(|(_, ty)| matches!(ty.kind, Kind::Map(..))).map(|(_, ty)| ty.to_required()).collect();
+            let maps: Vec<Type> = generator
+                .paths
+                .iter()
+                .filter(|(_, ty)| matches!(ty.kind, Kind::Map(..)))
+                .map(|(_, ty)| ty.to_required())
+                .collect();
             if maps.is_empty() {
                 return None;
             }

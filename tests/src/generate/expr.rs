@@ -13,7 +13,7 @@ use super::rng::Rng;
 use super::{calls, literal, types};
 
 /// What expressions of one place may use.
-pub struct Generator<'a> {
+pub(super) struct Generator<'a> {
     /// Random choices.
     pub rng: &'a mut Rng,
     /// Messages and enums.
@@ -27,7 +27,7 @@ pub struct Generator<'a> {
 }
 
 /// Reads below a value: itself, and the fields of messages.
-pub fn paths_of(text: &str, ty: &Type, out: &mut Vec<(String, Type)>) {
+pub(super) fn paths_of(text: &str, ty: &Type, out: &mut Vec<(String, Type)>) {
     out.push((text.to_owned(), ty.clone()));
     if let Kind::Struct(message) = &ty.kind {
         for field in &message.fields {
@@ -41,30 +41,30 @@ pub fn paths_of(text: &str, ty: &Type, out: &mut Vec<(String, Type)>) {
 type Form = fn(&mut Generator<'_>, &Type, usize) -> Option<Node>;
 
 const FORMS: [(u32, Form); 19] = [
-    (14, Generator::leaf_form),
-    (7, Generator::if_else),
-    (4, Generator::match_conditions),
-    (4, Generator::match_subject),
-    (4, Generator::block),
-    (5, Generator::coalesce),
-    (4, Generator::recover),
-    (4, Generator::element),
-    (4, Generator::entry),
-    (22, Generator::library_call),
-    (5, Generator::user_call),
-    (7, Generator::cast),
-    (26, Generator::operator),
-    (6, Generator::slice),
-    (5, Generator::join),
-    (2, Generator::deserialize),
-    (4, Generator::refined),
-    (3, Generator::field_of_item),
-    (2, Generator::null),
+    (14, |g, want, depth| g.leaf_form(want, depth)),
+    (7, |g, want, depth| g.if_else(want, depth)),
+    (4, |g, want, depth| g.match_conditions(want, depth)),
+    (4, |g, want, depth| g.match_subject(want, depth)),
+    (4, |g, want, depth| g.block(want, depth)),
+    (5, |g, want, depth| g.coalesce(want, depth)),
+    (4, |g, want, depth| g.recover(want, depth)),
+    (4, |g, want, depth| g.element(want, depth)),
+    (4, |g, want, depth| g.entry(want, depth)),
+    (22, |g, want, depth| g.library_call(want, depth)),
+    (5, |g, want, depth| g.user_call(want, depth)),
+    (7, |g, want, depth| g.cast(want, depth)),
+    (26, |g, want, depth| g.operator(want, depth)),
+    (6, |g, want, depth| g.slice(want, depth)),
+    (5, |g, want, depth| g.join(want, depth)),
+    (2, |g, want, depth| g.deserialize(want, depth)),
+    (4, |g, want, depth| g.refined(want, depth)),
+    (3, |g, want, depth| g.field_of_item(want, depth)),
+    (2, |g, want, depth| g.null(want, depth)),
 ];
 
 impl Generator<'_> {
     /// An expression that can stand where that type is wanted.
-    pub fn expr(&mut self, want: &Type, depth: usize) -> Node {
+    pub(super) fn expr(&mut self, want: &Type, depth: usize) -> Node {
         if depth == 0 {
             return self.leaf(want);
         }
@@ -79,14 +79,14 @@ impl Generator<'_> {
     }
 
     /// Whether expressions of the kind can be had here at all.
-    pub fn is_available(&self, kind: &Kind) -> bool {
+    pub(super) fn is_available(&self, kind: &Kind) -> bool {
         has_literals(kind)
             || matches!(kind, Kind::Struct(message) if self.common.message(&message.name).is_some())
             || self.paths.iter().any(|(_, ty)| ty.kind == *kind && !ty.nullable)
     }
 
     /// A kind that can be had here.
-    pub fn any_kind(&mut self) -> Kind {
+    pub(super) fn any_kind(&mut self) -> Kind {
         if self.rng.percent(25) && !self.paths.is_empty() {
             let kind = self.rng.pick(&self.paths).1.kind.clone();
             if self.is_available(&kind) {
@@ -111,7 +111,7 @@ impl Generator<'_> {
         if !node.ty.nullable || want.nullable {
             return node;
         }
-        if self.rng.percent(25) {
+        if self.rng.percent(8) {
             return node!(want.clone(); "(", node, format!(" as {})", want.kind));
         }
         let default = self.leaf(want);
@@ -198,7 +198,7 @@ impl Generator<'_> {
         };
         let subject_type = self.maybe(kind.clone(), true);
         let subject = self.expr(&subject_type, depth);
-        let mut parts: Vec<Part> = vec!["(match ".into(), subject.into(), " {\n".into()];
+        let mut parts: Vec<Part> = vec!["(match (".into(), subject.into(), ") {\n".into()];
         let mut nullable = false;
         for _ in 0..self.rng.between(1, 3) {
             let patterns = self.rng.between(1, 2);
@@ -282,7 +282,7 @@ impl Generator<'_> {
             return None;
         };
         let index = if self.rng.percent(60) {
-            node!(Type::INT; self.rng.pick(&["0", "1", "-1", "2", "-2", "9"]).to_owned().to_owned())
+            node!(Type::INT; self.rng.pick(&["0", "1", "-1", "2", "-2", "9"]).to_string())
         } else {
             self.operand(Kind::INT, &Type::INT.to_optional(), depth)
         };
@@ -371,7 +371,8 @@ impl Generator<'_> {
         })?;
         let from = self.maybe(from, true);
         let value = self.expr(&from, depth);
-        let to = Type { kind: want.kind.clone(), nullable: want.nullable && self.rng.percent(80) || self.rng.percent(20) };
+        let to =
+            Type { kind: want.kind.clone(), nullable: want.nullable && self.rng.percent(80) || self.rng.percent(20) };
         Some(node!(to.clone(); "(", value, format!(" as {to})")))
     }
 
@@ -630,7 +631,11 @@ impl Generator<'_> {
                         if position > 0 {
                             parts.push(", ".into());
                         }
-                        let value = if self.rng.percent(70) { self.leaf(&kind.clone().required()) } else { self.expr(&of, depth) };
+                        let value = if self.rng.percent(70) {
+                            self.leaf(&kind.clone().required())
+                        } else {
+                            self.expr(&of, depth)
+                        };
                         parts.push(value.into());
                     }
                     parts.push("]".into());
@@ -654,7 +659,11 @@ impl Generator<'_> {
                 _ => Kind::Decimal { precision: 18, scale: 4 },
             },
             Kind::Float64 if self.rng.percent(30) => {
-                if self.rng.percent(50) { Kind::Float32 } else { Kind::INT }
+                if self.rng.percent(50) {
+                    Kind::Float32
+                } else {
+                    Kind::INT
+                }
             }
             Kind::Decimal { .. } if self.rng.percent(30) => Kind::Decimal { precision: 10, scale: 2 },
             kind => kind.clone(),

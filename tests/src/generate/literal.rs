@@ -8,29 +8,103 @@ use super::node::{Node, node};
 use super::rng::Rng;
 
 /// Integers near which arithmetic breaks.
-pub const INTS: [i64; 24] = [
-    0, 1, -1, 2, 3, 7, 10, 60, 100, 127, -128, 255, 1000, 65_535, 86_400, 1_000_000, 2_147_483_647, -2_147_483_648,
-    4_294_967_296, 1_700_000_000, 9_007_199_254_740_993, i64::MAX, i64::MIN, -9_223_372_036_854_775_807,
+pub(super) const INTS: [i64; 24] = [
+    0,
+    1,
+    -1,
+    2,
+    3,
+    7,
+    10,
+    60,
+    100,
+    127,
+    -128,
+    255,
+    1000,
+    65_535,
+    86_400,
+    1_000_000,
+    2_147_483_647,
+    -2_147_483_648,
+    4_294_967_296,
+    1_700_000_000,
+    9_007_199_254_740_993,
+    i64::MAX,
+    i64::MIN,
+    -9_223_372_036_854_775_807,
 ];
 
 /// Floats near which arithmetic breaks, as the language writes them.
-pub const FLOATS: [&str; 20] = [
-    "0.0", "1.0", "0.5", "1.5", "2.5", "-1.0", "3.25", "0.1", "-0.0", "100.0", "1e10", "1e-10", "9007199254740993.0",
-    "9223372036854775807.0", "9223372036854775808.0", "1e300", "1e-300", "-2.5", "123.456", "1700000000.25",
+pub(super) const FLOATS: [&str; 20] = [
+    "0.0",
+    "1.0",
+    "0.5",
+    "1.5",
+    "2.5",
+    "-1.0",
+    "3.25",
+    "0.1",
+    "-0.0",
+    "100.0",
+    "1e10",
+    "1e-10",
+    "9007199254740993.0",
+    "9223372036854775807.0",
+    "9223372036854775808.0",
+    "1e300",
+    "1e-300",
+    "-2.5",
+    "123.456",
+    "1700000000.25",
 ];
 
 /// Texts that mean something to some function, and some that mean nothing to any.
-pub const TEXTS: [&str; 40] = [
-    "", " ", "a", "abc", "Hello World", "héé😀", "ÄÖÜß", "ok", "12", " -7 ", "1e3", "0.5", "true", "TRUE", "none",
-    "2024-02-29T12:00:00Z", "2024-02-29", "12:34:56", "1969-12-31T23:59:59.999999Z", "2023-11-14T22:13:20+01:00",
-    "9223372036854775807", "9223372036854775808", "-9223372036854775808", "NaN", "Infinity", "-0.0", "1.005",
-    "123.456", "a,b,,c", "a=1&b=2", "{\"a\":1,\"b\":[1,2,null]}", "[1,2,3]", "not json {", "twelve bytes",
-    "thirteen byte", "a text that is longer than any view holds inline", "tab\tnewline\nquote\"backslash\\",
-    "https://example.com/path/x?q=1#f", "aGVsbG8=", "x_y-Z.0",
+pub(super) const TEXTS: [&str; 40] = [
+    "",
+    " ",
+    "a",
+    "abc",
+    "Hello World",
+    "héé😀",
+    "ÄÖÜß",
+    "ok",
+    "12",
+    " -7 ",
+    "1e3",
+    "0.5",
+    "true",
+    "TRUE",
+    "none",
+    "2024-02-29T12:00:00Z",
+    "2024-02-29",
+    "12:34:56",
+    "1969-12-31T23:59:59.999999Z",
+    "2023-11-14T22:13:20+01:00",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "NaN",
+    "Infinity",
+    "-0.0",
+    "1.005",
+    "123.456",
+    "a,b,,c",
+    "a=1&b=2",
+    "{\"a\":1,\"b\":[1,2,null]}",
+    "[1,2,3]",
+    "not json {",
+    "twelve bytes",
+    "thirteen byte",
+    "a text that is longer than any view holds inline",
+    "tab\tnewline\nquote\"backslash\\",
+    "https://example.com/path/x?q=1#f",
+    "aGVsbG8=",
+    "x_y-Z.0",
 ];
 
 /// The text of a string literal.
-pub fn string_literal(text: &str) -> String {
+pub(super) fn string_literal(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
@@ -48,7 +122,7 @@ pub fn string_literal(text: &str) -> String {
 }
 
 /// A literal of a kind without parts, or of a list of such; none of other kinds.
-pub fn of(rng: &mut Rng, kind: &Kind) -> Option<Node> {
+pub(super) fn of(rng: &mut Rng, kind: &Kind) -> Option<Node> {
     let ty = kind.clone().required();
     let literal = |text: String, value: Value| {
         // A minus before a number is an operator: brackets keep its operand its own.
@@ -74,7 +148,9 @@ pub fn of(rng: &mut Rng, kind: &Kind) -> Option<Node> {
             let value = [low, high, 0, 1, 5, 100, high - 1][rng.below(7)];
             node!(ty; format!("(({value}) as {})", width.name()))
         }
-        Kind::Float32 => node!(ty; format!("(({}) as float32)", rng.pick(&["0.5", "1.5", "0.1", "1e10", "-2.25", "0.0"]))),
+        Kind::Float32 => {
+            node!(ty; format!("(({}) as float32)", rng.pick(&["0.5", "1.5", "0.1", "1e10", "-2.25", "0.0"])))
+        }
         Kind::Float64 => match rng.below(12) {
             0 => node!(ty; "(0.0 / 0.0)"),
             1 => node!(ty; "(1.0 / 0.0)"),
@@ -135,7 +211,7 @@ pub fn of(rng: &mut Rng, kind: &Kind) -> Option<Node> {
                 let value = of(rng, &item.kind)?;
                 let value = if item.nullable && (!nullable || rng.percent(30)) {
                     nullable = true;
-                    node!(item.clone(); "(if ", if rng.percent(50) { "true" } else { "false" }, " then none else ", value, ")")
+                    node!((**item).clone(); "(if ", if rng.percent(50) { "true" } else { "false" }, " then none else ", value, ")")
                 } else {
                     value
                 };
@@ -154,7 +230,7 @@ fn fraction(scale: u8, digit: char) -> String {
 }
 
 /// An integer, extreme ones often.
-pub fn int(rng: &mut Rng) -> i64 {
+pub(super) fn int(rng: &mut Rng) -> i64 {
     if rng.percent(50) { *rng.pick(&INTS) } else { rng.below(40) as i64 - 10 }
 }
 
@@ -165,7 +241,7 @@ fn variant(rng: &mut Rng, def: &std::sync::Arc<EnumType>) -> Node {
 }
 
 /// A literal that says nothing, for expressions that do not matter.
-pub fn plain(kind: &Kind) -> Option<Node> {
+pub(super) fn plain(kind: &Kind) -> Option<Node> {
     let text = match kind {
         Kind::Bool => "true".to_owned(),
         Kind::Int(IntWidth::Int64) => "1".to_owned(),

@@ -8,7 +8,7 @@ use chalk_types::{Type, Value};
 
 /// An expression.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub(super) struct Node {
     /// Its type; `nullable` if it may be null.
     pub ty: Type,
     /// Its value where it is a literal.
@@ -19,7 +19,7 @@ pub struct Node {
 
 /// A piece of an expression.
 #[derive(Clone, Debug)]
-pub enum Part {
+pub(super) enum Part {
     /// As it is.
     Text(String),
     /// An expression inside.
@@ -58,7 +58,7 @@ pub(super) use node;
 
 impl Node {
     /// Its text.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut text = String::new();
         self.write(&mut text);
         text
@@ -74,7 +74,7 @@ impl Node {
     }
 
     /// Expressions in it, itself included.
-    pub fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         1 + self.children().map(Node::size).sum::<usize>()
     }
 
@@ -86,7 +86,7 @@ impl Node {
     }
 
     /// The expression at that position in preorder.
-    pub fn at(&self, position: usize) -> Option<&Node> {
+    pub(super) fn at(&self, position: usize) -> Option<&Node> {
         if position == 0 {
             return Some(self);
         }
@@ -102,7 +102,7 @@ impl Node {
     }
 
     /// The same with another expression at that position in preorder.
-    pub fn with(&self, position: usize, replacement: Node) -> Node {
+    pub(super) fn with(&self, position: usize, replacement: Node) -> Node {
         if position == 0 {
             return replacement;
         }
@@ -127,7 +127,7 @@ impl Node {
     }
 
     /// Smaller expressions that could stand in its place: those inside of the same kind.
-    pub fn smaller(&self) -> Vec<Node> {
+    pub(super) fn smaller(&self) -> Vec<Node> {
         (1..self.size())
             .filter_map(|position| self.at(position))
             .filter(|inner| inner.ty.kind == self.ty.kind && (self.ty.nullable || !inner.ty.nullable))

@@ -16,7 +16,7 @@ use super::{literal, messages, types};
 
 /// Declarations that resolvers share.
 #[derive(Clone, Debug, Default)]
-pub struct Common {
+pub(super) struct Common {
     /// Enums.
     pub enums: Vec<Arc<EnumType>>,
     /// Messages; each holds only earlier ones.
@@ -25,14 +25,14 @@ pub struct Common {
 
 impl Common {
     /// The message of that name.
-    pub fn message(&self, name: &str) -> Option<&MessageDecl> {
+    pub(super) fn message(&self, name: &str) -> Option<&MessageDecl> {
         self.messages.iter().find(|message| message.ty.name == name)
     }
 }
 
 /// A message type.
 #[derive(Clone, Debug)]
-pub struct MessageDecl {
+pub(super) struct MessageDecl {
     /// Name and fields.
     pub ty: Arc<StructType>,
     /// How the fields travel, in the same order.
@@ -45,7 +45,7 @@ pub struct MessageDecl {
 
 /// How a field travels.
 #[derive(Clone, Debug, Default)]
-pub struct Wire {
+pub(super) struct Wire {
     /// The key, where it is not the name.
     pub key: Option<String>,
     /// `@unix(…)`
@@ -58,7 +58,7 @@ pub struct Wire {
 
 /// A user function.
 #[derive(Clone, Debug)]
-pub struct UserFunction {
+pub(super) struct UserFunction {
     /// Its name.
     pub name: String,
     /// Its parameters.
@@ -71,7 +71,7 @@ pub struct UserFunction {
 
 /// What messages of a resolver are.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Input {
+pub(super) enum Input {
     /// JSON of that message.
     Json(String),
     /// Text.
@@ -82,7 +82,7 @@ pub enum Input {
 
 /// A feature and how it is computed.
 #[derive(Clone, Debug)]
-pub struct Feature {
+pub(super) struct Feature {
     /// Its name.
     pub name: String,
     /// Its type.
@@ -93,7 +93,7 @@ pub struct Feature {
 
 /// A resolver with the class that it writes.
 #[derive(Clone, Debug)]
-pub struct Resolver {
+pub(super) struct Resolver {
     /// Makes its names its own.
     pub number: usize,
     /// What comes from the source.
@@ -116,7 +116,7 @@ pub struct Resolver {
 
 /// A package.
 #[derive(Clone, Debug)]
-pub struct Package {
+pub(super) struct Package {
     /// Enums and messages.
     pub common: Common,
     /// Functions; each calls only earlier ones.
@@ -128,7 +128,7 @@ pub struct Package {
 const VARIANTS: [&str; 6] = ["ok", "failed", "pending", "a", "b", "unknown_state"];
 
 /// A package with that many resolvers.
-pub fn package(rng: &mut Rng, resolvers: usize) -> Package {
+pub(super) fn package(rng: &mut Rng, resolvers: usize) -> Package {
     let mut common = Common::default();
     for number in 0..2 {
         let count = rng.between(2, 5);
@@ -156,10 +156,12 @@ fn message(rng: &mut Rng, common: &Common, number: usize) -> MessageDecl {
         let is_plain = !matches!(ty.kind, Kind::Struct(_) | Kind::Map(..) | Kind::List(_) | Kind::Vector(..));
         let mut travels = Wire::default();
         if rng.percent(15) {
-            travels.key = Some((*rng.pick(&["eventId", "key with space", "ключ", "a\\\"b", "x-y"])).to_owned() + &position.to_string());
+            travels.key = Some(
+                (*rng.pick(&["eventId", "key with space", "ключ", "a\\\"b", "x-y"])).to_owned() + &position.to_string(),
+            );
         }
         if ty.kind == Kind::Datetime && rng.percent(40) {
-            travels.unix = Some(rng.pick(&["s", "ms", "us", "ns"]));
+            travels.unix = Some(*rng.pick(&["s", "ms", "us", "ns"]));
         }
         travels.lenient = is_plain && rng.percent(15);
         if rng.percent(15) {
@@ -245,7 +247,11 @@ fn resolver(rng: &mut Rng, common: &Common, functions: &[UserFunction], number: 
             lets = generator.lets;
             // Most messages are to get further.
             let ty = condition.ty.clone();
-            found.push(if rng.percent(60) { node!(ty; "(", condition, " or envelope.offset % 3 != 0)") } else { condition });
+            found.push(if rng.percent(60) {
+                node!(ty; "(", condition, " or envelope.offset % 3 != 0)")
+            } else {
+                condition
+            });
         }
         found
     };
@@ -364,7 +370,7 @@ impl MessageDecl {
 
 impl Resolver {
     /// Its declarations.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let number = self.number;
         let mut text = String::new();
         let mut line = |content: String| {
@@ -413,7 +419,7 @@ impl Resolver {
     }
 
     /// Expressions that it has, with a way to exchange each.
-    pub fn expressions_mut(&mut self) -> Vec<&mut Node> {
+    pub(super) fn expressions_mut(&mut self) -> Vec<&mut Node> {
         let mut all: Vec<&mut Node> = Vec::new();
         all.extend(self.before.iter_mut());
         all.extend(self.after.iter_mut());
@@ -426,7 +432,7 @@ impl Resolver {
 
 impl Package {
     /// What resolvers share, as text.
-    pub fn common_text(&self) -> String {
+    pub(super) fn common_text(&self) -> String {
         let mut text = String::from("source topic = kafka(topic: \"topic\")\n\n");
         for def in &self.common.enums {
             let _ = writeln!(text, "enum {} {{ {} }}\n", def.name, def.variants.join(", "));
@@ -443,7 +449,7 @@ impl Package {
     }
 
     /// Its files.
-    pub fn files(&self) -> Vec<(String, String)> {
+    pub(super) fn files(&self) -> Vec<(String, String)> {
         let mut files = vec![("common.chalk".to_owned(), self.common_text())];
         for resolver in &self.resolvers {
             files.push((format!("r{}.chalk", resolver.number), resolver.text()));

@@ -6,11 +6,12 @@
 //! This file must not know why programs fail.
 
 use chalk_decode::Tier;
-use chalkc::compile::check;
 
 use super::node::Node;
 use super::package::Package;
-use super::{Case, Failure, attempt, literal};
+use super::probe::{Failure, attempt, dies};
+use super::{Case, literal};
+use crate::compile::check;
 use crate::oracle::tiers;
 use crate::outcome::Outcome;
 
@@ -23,12 +24,15 @@ struct Shrinker {
     tries: usize,
     case: Case,
     failure: Failure,
+    /// Of the process that died.
+    last_words: String,
 }
 
 /// What failed, made small, as text.
 pub(super) fn report(case: Case, failure: Failure, planted: fn(Outcome) -> Outcome) -> String {
-    // Panics of the tries are expected: only the last one is of interest.
-    let mut shrinker = Shrinker { planted, tiers: tiers(), tries: TRIES, case, failure };
+    // A try in a process of its own takes longer.
+    let tries = if matches!(failure, Failure::Crashed) { TRIES / 4 } else { TRIES };
+    let mut shrinker = Shrinker { planted, tiers: tiers(), tries, case, failure, last_words: String::new() };
     shrinker.one_resolver();
     shrinker.one_message();
     for _ in 0..3 {
@@ -55,7 +59,13 @@ impl Shrinker {
         if !checked.is_ok() {
             return false;
         }
-        match attempt(&checked, &case, self.planted, &self.tiers) {
+        if matches!(self.failure, Failure::Crashed) {
+            let Some(last_words) = dies(&case.package.files(), &case.messages) else { return false };
+            self.last_words = last_words;
+            self.case = case;
+            return true;
+        }
+        match attempt(&checked, &case.messages, self.planted, &self.tiers) {
             Err(failure) if failure.is_like(&self.failure) => {
                 self.case = case;
                 self.failure = failure;
@@ -78,7 +88,7 @@ impl Shrinker {
     fn one_resolver(&mut self) {
         let candidates: Vec<usize> = match &self.failure {
             Failure::Different(difference) => vec![difference.resolver],
-            Failure::Broken(_) => (0..self.case.package.resolvers.len()).collect(),
+            Failure::Broken(_) | Failure::Crashed => (0..self.case.package.resolvers.len()).collect(),
         };
         for index in candidates {
             let mut case = self.with(|package| package.resolvers = vec![package.resolvers[index].clone()]);
@@ -94,9 +104,9 @@ impl Shrinker {
         let messages = messages.clone();
         let first = match &self.failure {
             Failure::Different(difference) => difference.message,
-            Failure::Broken(_) => 0,
+            Failure::Broken(_) | Failure::Crashed => 0,
         };
-        if matches!(self.failure, Failure::Broken(_)) {
+        if !matches!(self.failure, Failure::Different(_)) {
             let case = Case { package: self.case.package.clone(), messages: vec![Vec::new()] };
             if self.keep_if_failing(case) {
                 return;
@@ -213,10 +223,7 @@ impl Shrinker {
         let mut text = String::new();
         match &self.failure {
             Failure::Different(difference) => {
-                text += &format!(
-                    "{}\n  means {}\n  gives {}\n",
-                    difference.way, difference.meaning, difference.found
-                );
+                text += &format!("{}\n  means {}\n  gives {}\n", difference.way, difference.meaning, difference.found);
                 if let Some(message) =
                     self.case.messages.get(difference.resolver).and_then(|all| all.get(difference.message))
                 {
@@ -236,6 +243,12 @@ impl Shrinker {
                 }
             }
             Failure::Broken(error) => text += &format!("{error}\n"),
+            Failure::Crashed => {
+                text += &format!("the process died: {}\n", self.last_words.lines().next().unwrap_or_default());
+                for message in self.case.messages.iter().flatten().take(3) {
+                    text += &format!("message: {}\n", String::from_utf8_lossy(&message.bytes));
+                }
+            }
         }
         for (path, source) in self.case.package.files() {
             text += &format!("--- {path}\n{source}");

@@ -8,10 +8,10 @@ use super::package::Common;
 use super::rng::Rng;
 
 /// Decimals of which any two have sums and products.
-pub const DECIMALS: [(u8, u8); 4] = [(10, 2), (18, 4), (5, 0), (38, 10)];
+pub(super) const DECIMALS: [(u8, u8); 4] = [(10, 2), (18, 4), (5, 0), (38, 10)];
 
 /// A kind that has no parts.
-pub fn scalar(rng: &mut Rng, common: &Common) -> Kind {
+pub(super) fn scalar(rng: &mut Rng, common: &Common) -> Kind {
     const WEIGHTS: [u32; 14] = [14, 10, 14, 9, 4, 6, 4, 3, 4, 5, 4, 6, 3, 3];
     match rng.weighted(WEIGHTS.into_iter()) {
         0 => Kind::INT,
@@ -36,7 +36,7 @@ pub fn scalar(rng: &mut Rng, common: &Common) -> Kind {
 }
 
 /// A kind for which every expression form has literals: scalars and lists of them.
-pub fn literal_kind(rng: &mut Rng, common: &Common) -> Kind {
+pub(super) fn literal_kind(rng: &mut Rng, common: &Common) -> Kind {
     if rng.percent(15) {
         let item = scalar(rng, common);
         let nullable = rng.percent(25);
@@ -47,7 +47,7 @@ pub fn literal_kind(rng: &mut Rng, common: &Common) -> Kind {
 }
 
 /// A kind with an order.
-pub fn ordered(rng: &mut Rng, common: &Common) -> Kind {
+pub(super) fn ordered(rng: &mut Rng, common: &Common) -> Kind {
     loop {
         let kind = scalar(rng, common);
         if kind.is_ordered() {
@@ -57,16 +57,16 @@ pub fn ordered(rng: &mut Rng, common: &Common) -> Kind {
 }
 
 /// The type of a message's field; messages of `common` may be inside.
-pub fn of_field(rng: &mut Rng, common: &Common) -> Type {
+pub(super) fn of_field(rng: &mut Rng, common: &Common) -> Type {
     let kind = match rng.below(100) {
         0..62 => scalar(rng, common),
         62..76 => Kind::List(Box::new(of_item(rng, common))),
         76..81 => {
-            let item = of_item(rng, common);
-            Kind::Vector(Box::new(item), rng.between(1, 4) as u32)
+            let item = rng.pick(&[Kind::Float32, Kind::Float64, Kind::INT, Kind::Int(IntWidth::Int16)]).clone();
+            Kind::Vector(Box::new(item.required()), rng.between(1, 4) as u32)
         }
         81..89 => {
-            let keys = [Kind::String, Kind::String, Kind::INT, Kind::Bool, Kind::Date];
+            let keys = [Kind::String, Kind::String, Kind::INT, Kind::Int(IntWidth::UInt8), Kind::Int(IntWidth::UInt64)];
             let key = rng.pick(&keys).clone().required();
             Kind::Map(Box::new(key), Box::new(of_item(rng, common)))
         }
@@ -86,7 +86,7 @@ fn of_item(rng: &mut Rng, common: &Common) -> Type {
 }
 
 /// Whether `as` converts one kind to another.
-pub fn is_castable(from: &Kind, to: &Kind) -> bool {
+pub(super) fn is_castable(from: &Kind, to: &Kind) -> bool {
     let has_text = |kind: &Kind| {
         kind.is_numeric() || matches!(kind, Kind::Bool | Kind::Datetime | Kind::Date | Kind::Time | Kind::Enum(_))
     };

@@ -50,9 +50,10 @@ impl Native {
                         let mut text = Vec::new();
                         writer.write_row(&mut text, row);
                         let features = String::from_utf8(text).expect("JSON is UTF-8");
-                        let event_time_us = output.event_times.as_ref().and_then(|times| {
-                            (!arrow_array::Array::is_null(times, row)).then(|| times.value(row))
-                        });
+                        let event_time_us = output
+                            .event_times
+                            .as_ref()
+                            .and_then(|times| (!arrow_array::Array::is_null(times, row)).then(|| times.value(row)));
                         row += 1;
                         Outcome::Applied { features, event_time_us }
                     }
