@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::worker;
 use crate::compile::{Checked, check};
 use crate::message::Message;
-use crate::oracle::{Difference, Oracle, tiers};
+use crate::oracle::{Bug, Difference, Oracle, tiers};
 use crate::outcome::Outcome;
 
 /// Why a package is no success.
@@ -64,12 +64,14 @@ pub(super) fn quiet_panics() {
 pub(super) fn attempt(
     checked: &Checked,
     messages: &[Vec<Message>],
-    planted: fn(Outcome) -> Outcome,
+    planted: Option<Bug>,
     tiers: &[Tier],
 ) -> Result<Vec<Outcome>, Failure> {
     let run = || {
         let mut oracle = Oracle::new(checked).map_err(Failure::Broken)?;
-        oracle.planted = planted;
+        if let Some(bug) = planted {
+            oracle.plant(bug);
+        }
         let mut outcomes = Vec::new();
         for (resolver, messages) in messages.iter().enumerate() {
             outcomes.extend(oracle.run(resolver, messages, tiers).map_err(Failure::Different)?);
@@ -108,7 +110,7 @@ pub(super) fn serve() {
     let (files, messages) = from_json(&serde_json::from_str(&text).expect("the parent writes JSON"));
     let checked = check(&files);
     if checked.is_ok() {
-        let _ = attempt(&checked, &messages, |outcome| outcome, &tiers());
+        let _ = attempt(&checked, &messages, None, &tiers());
     }
 }
 

@@ -12,14 +12,13 @@ use super::package::Package;
 use super::probe::{Failure, attempt, dies};
 use super::{Case, literal};
 use crate::compile::check;
-use crate::oracle::tiers;
-use crate::outcome::Outcome;
+use crate::oracle::{Bug, tiers};
 
 /// Most tries: a report should not take minutes.
 const TRIES: usize = 1500;
 
 struct Shrinker {
-    planted: fn(Outcome) -> Outcome,
+    planted: Option<Bug>,
     tiers: Vec<Tier>,
     tries: usize,
     case: Case,
@@ -29,7 +28,7 @@ struct Shrinker {
 }
 
 /// What failed, made small, as text.
-pub(super) fn report(case: Case, failure: Failure, planted: fn(Outcome) -> Outcome) -> String {
+pub(super) fn report(case: Case, failure: Failure, planted: Option<Bug>) -> String {
     // A try in a process of its own takes longer.
     let tries = if matches!(failure, Failure::Crashed) { TRIES / 4 } else { TRIES };
     let mut shrinker = Shrinker { planted, tiers: tiers(), tries, case, failure, last_words: String::new() };

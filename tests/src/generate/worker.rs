@@ -33,7 +33,7 @@ pub fn serve() {
             let (first, count): (u64, u64) = (first.parse().expect("a seed"), count.parse().expect("a count"));
             for seed in first..first + count {
                 say(&json!({ "begins": seed }));
-                match run_seed(seed, |outcome| outcome) {
+                match run_seed(seed, None) {
                     Ok(tally) => say(&json!({ "tally": [
                         tally.programs, tally.refused, tally.applied, tally.failed, tally.dropped
                     ] })),

@@ -5,13 +5,13 @@
 //! This file must not know native code.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chalk_artifact::decode_plan::DecodePlan;
 use chalk_artifact::manifest::{Manifest, MessageInput};
 use chalk_catalog::CallContext;
 use chalk_eval::{Evaluator, Outcome as Meaning, Row};
-use chalk_hir::program;
+use chalk_hir::program::{self, Expr, ExprKind};
 use chalk_types::{StructType, Value};
 
 use super::NOW_US;
@@ -30,6 +30,8 @@ pub struct Reference<'a> {
     /// Reads everything.
     whole: Option<PlainDecoder>,
     message_type: Option<&'a StructType>,
+    /// Whether all that the program mentions of the message is decoded: what code generation found to be without effect is not.
+    reads_all: bool,
     inner: Inner<'a>,
 }
 
@@ -67,24 +69,26 @@ impl<'a> Reference<'a> {
             decoder: plan.map(PlainDecoder::new),
             whole: message.map(|message| PlainDecoder::whole(program, message)),
             message_type: message.map(|message| &*program.messages[message].ty),
+            reads_all: plan.is_none_or(|plan| mentions(program, resolver).is_subset(&read_by(plan))),
             inner: Inner { program, decoders: RefCell::default() },
         }
     }
 
-    /// What a message becomes.
-    pub fn run(&mut self, message: &Message) -> Outcome {
+    /// What a message becomes. None where nobody can say: a field is wrong, and code generation found that it need not be read.
+    pub fn run(&mut self, message: &Message) -> Option<Outcome> {
         let prefiltered =
             self.evaluate(|evaluator, resolver| evaluator.prefilter(resolver, &row(message, Value::Null)));
         if let Some(meaning) = prefiltered {
-            return self.outcome(meaning);
+            return Some(self.outcome(meaning));
         }
         let value = match (&mut self.decoder, self.message_type) {
             (Some(decoder), Some(ty)) => match decoder.decode(&message.bytes, ty) {
-                Ok(value) => value,
+                Ok(value) if self.reads_all => value,
+                Ok(_) => self.whole.as_mut()?.decode(&message.bytes, ty).ok()?,
                 Err(error) => {
                     let path = (!error.path.is_empty()).then_some(error.path);
                     let place = Place::Message { path, byte: Some(error.offset) };
-                    return Outcome::DeadLetter { reason: error.reason.to_string(), place };
+                    return Some(Outcome::DeadLetter { reason: error.reason.to_string(), place });
                 }
             },
             _ if self.resolver.input == program::MessageInput::Bytes => Value::Bytes(message.bytes.clone()),
@@ -93,15 +97,15 @@ impl<'a> Reference<'a> {
                 Err(error) => {
                     let reason = "the message is not UTF-8; a `string` message is text, take `bytes` for anything else";
                     let place = Place::Message { path: None, byte: Some(error.utf8_error().valid_up_to()) };
-                    return Outcome::DeadLetter { reason: reason.to_owned(), place };
+                    return Some(Outcome::DeadLetter { reason: reason.to_owned(), place });
                 }
             },
         };
         let meaning = self.evaluate(|evaluator, resolver| evaluator.resolver(resolver, &row(message, value)));
-        self.outcome(meaning)
+        Some(self.outcome(meaning))
     }
 
-    /// What a JSON message becomes when every field of it is read: none where that is not possible, or not its turn.
+    /// What a JSON message becomes when every field of it is read; none where that is not possible.
     pub fn run_whole(&mut self, message: &Message) -> Option<Outcome> {
         let value = self.whole.as_mut()?.decode(&message.bytes, self.message_type?).ok()?;
         let row = row(message, value);
@@ -142,6 +146,49 @@ impl<'a> Reference<'a> {
                 Outcome::DeadLetter { reason: failure.reason, place }
             }
         }
+    }
+}
+
+/// Paths of the fields that a plan reads, and of the messages on the way.
+fn read_by(plan: &DecodePlan) -> BTreeSet<Vec<u32>> {
+    plan.columns.iter().map(|column| column.path.clone()).collect()
+}
+
+/// Paths of the fields that a resolver mentions.
+fn mentions(program: &program::Program, resolver: &program::StreamResolver) -> BTreeSet<Vec<u32>> {
+    let mut paths = BTreeSet::new();
+    let class = &program.classes[resolver.class];
+    let expressions = class.features.iter().filter_map(|feature| feature.expression.as_ref());
+    let clauses = [&resolver.raw_filter, &resolver.filter, &resolver.timestamp];
+    clauses
+        .into_iter()
+        .flatten()
+        .chain(resolver.parse.iter().map(|(_, expr)| expr))
+        .chain(resolver.assignments.iter().map(|(_, expr)| expr))
+        .chain(expressions)
+        .for_each(|expr| mentioned(expr, &mut paths));
+    paths
+}
+
+fn mentioned(expr: &Expr, out: &mut BTreeSet<Vec<u32>>) {
+    match path_of(expr) {
+        Some(path) => drop(out.insert(path)),
+        None => expr.for_each_child(|child| mentioned(child, out)),
+    }
+}
+
+/// The field of the message that an expression is.
+fn path_of(expr: &Expr) -> Option<Vec<u32>> {
+    match &expr.kind {
+        ExprKind::Message => Some(Vec::new()),
+        ExprKind::Field { base, field } => {
+            let mut path = path_of(base)?;
+            path.push(*field);
+            Some(path)
+        }
+        // What is known not to be null is read through such a cast.
+        ExprKind::Cast { value, .. } if value.ty.kind == expr.ty.kind => path_of(value),
+        _ => None,
     }
 }
 
