@@ -6,10 +6,11 @@
 //! This file must not know the language.
 
 use chalk_artifact::abi::{ColumnView, KernelContext, Slot, answer, runtime_helpers, status};
-use chalk_catalog::{CallContext, ColumnBuilder, ColumnViews, FunctionError, slot_at, slots_equal};
+use chalk_catalog::{CallContext, FunctionError, slot_at, slots_equal};
 use chalk_decode::Decoder;
 use chalk_types::{Kind, Type};
 
+use crate::lists::NestedLists;
 use crate::output::{OutputColumn, TextBuffers};
 
 /// A message that failed.
@@ -38,56 +39,31 @@ pub(crate) struct Host {
     pub(crate) types: Vec<Type>,
     /// Reasons of sites that code itself finds.
     pub(crate) site_reasons: Vec<String>,
-    /// Lists made by kernels in this batch: one growing column of items per list type.
-    pub(crate) lists: Vec<Option<Box<GrowingColumn>>>,
-}
-
-/// A column that grows while handles to it are out: they point to `view`, which is refreshed in place.
-pub(crate) struct GrowingColumn {
-    column: ColumnBuilder,
-    /// What `view` was taken from: keeps what it points to.
-    views: ColumnViews,
-    view: ColumnView,
+    /// Lists made by kernels in this batch whose items have parts.
+    pub(crate) lists: NestedLists,
 }
 
 impl Host {
     /// Forgets what kernels made for the last batch.
     pub(crate) fn reset(&mut self) {
         self.errors.clear();
-        for list in self.lists.iter_mut().flatten() {
-            list.column.clear();
-        }
+        self.lists.reset();
         for decoder in &mut self.decoders {
             decoder.clear();
         }
     }
 
-    fn items_of(&mut self, type_index: usize) -> &mut GrowingColumn {
+    /// The list of these items.
+    ///
+    /// # Safety
+    /// The slots hold values of the list's item type, alive until the call ends.
+    unsafe fn make_list(&mut self, call: &CallContext, type_index: usize, items: &[Slot]) -> Slot {
         let item = match &self.types[type_index].kind {
             Kind::List(item) | Kind::Vector(item, _) => item,
             other => unreachable!("a list type, not {other}"),
         };
-        self.lists[type_index].get_or_insert_with(|| {
-            let column = ColumnBuilder::new(item);
-            let views = column.views();
-            Box::new(GrowingColumn { view: *views.root(), views, column })
-        })
-    }
-
-    /// Appends items and gives the handle of the list that they make.
-    ///
-    /// # Safety
-    /// The slots hold values of the list's item type, alive.
-    unsafe fn make_list(&mut self, type_index: usize, items: impl Iterator<Item = Slot>) -> Slot {
-        let list = self.items_of(type_index);
-        let first = list.column.len;
-        for item in items {
-            // SAFETY: the caller's promise.
-            unsafe { list.column.push_slot(&item) };
-        }
-        list.views = list.column.views();
-        list.view = *list.views.root();
-        Slot { w0: &raw const list.view as u64, w1: first as u64, w2: (list.column.len - first) as u64, valid: 1 }
+        // SAFETY: the caller's promise.
+        unsafe { self.lists.make(call, item, items) }
     }
 }
 
@@ -227,7 +203,10 @@ unsafe extern "C" fn map_get(cx: *mut KernelContext, ty: u64, map: *const Slot, 
 
 unsafe extern "C" fn list(cx: *mut KernelContext, ty: u64, items: *const Slot, count: u64, ret: *mut Slot) {
     // SAFETY: called by a kernel with `count` slots of the item type of the manifest's list type.
-    unsafe { *ret = host(cx).make_list(ty as usize, (0..count as usize).map(|index| *items.add(index))) }
+    unsafe {
+        let items = if count == 0 { &[] } else { std::slice::from_raw_parts(items, count as usize) };
+        *ret = host(cx).make_list(call_context(cx), ty as usize, items);
+    }
 }
 
 unsafe extern "C" fn concat(cx: *mut KernelContext, ty: u64, a: *const Slot, b: *const Slot, ret: *mut Slot) {
@@ -241,9 +220,8 @@ unsafe extern "C" fn concat(cx: *mut KernelContext, ty: u64, a: *const Slot, b: 
                 let item = &item;
                 (list.w1..list.w1 + list.w2).map(move |row| slot_at(column, item, row as usize))
             });
-            // Gathered first: a source may be the very column that grows.
             let items: Vec<Slot> = items.collect();
-            *ret = host(cx).make_list(ty as usize, items.into_iter());
+            *ret = host(cx).make_list(call_context(cx), ty as usize, &items);
         } else {
             let (a, b) = (bytes_of(a), bytes_of(b));
             let joined = call_context(cx).arena.alloc(a.len() + b.len());

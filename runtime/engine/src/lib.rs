@@ -10,6 +10,7 @@ mod expressions;
 mod helpers;
 mod input;
 pub mod json;
+mod lists;
 pub mod loader;
 mod output;
 mod program;

@@ -12,6 +12,7 @@ use chalk_catalog::CallContext;
 use chalk_decode::{Decoder, PlanError, Tier};
 
 use crate::helpers::{Host, RowError};
+use crate::lists::NestedLists;
 use crate::output::{OutputColumn, TextBuffers};
 use crate::program::Program;
 
@@ -40,7 +41,7 @@ impl Runner {
             decoders,
             types: manifest.types.clone(),
             site_reasons: manifest.sites.iter().map(|site| site.reason.clone()).collect(),
-            lists: manifest.types.iter().map(|_| None).collect(),
+            lists: NestedLists::default(),
         };
         Ok(Runner {
             program: Arc::clone(program),
