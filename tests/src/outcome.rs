@@ -22,6 +22,8 @@ pub enum Outcome {
     Filtered,
     /// `parse` gave `none`.
     Skipped,
+    /// It came after the source's deadline.
+    Late,
     /// It failed.
     DeadLetter {
         /// What went wrong.
@@ -62,6 +64,7 @@ impl fmt::Display for Outcome {
             }
             Outcome::Filtered => f.write_str("{\"fate\":\"filtered\"}"),
             Outcome::Skipped => f.write_str("{\"fate\":\"skipped\"}"),
+            Outcome::Late => f.write_str("{\"fate\":\"late\"}"),
             Outcome::DeadLetter { reason, place } => {
                 write!(f, "{{\"fate\":\"dead_letter\",\"reason\":{}", string_text(reason))?;
                 match place {

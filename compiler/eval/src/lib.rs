@@ -3,8 +3,8 @@
 //! It is plain Rust over `Value`s, written to be obviously right and never made fast; native code is right when it agrees with it, on values, on fates and on
 //! the place and reason of every failure.
 //!
-//! Order of evaluation, which decides the failure that a message with several gets: prefilter, decode, raw filter, parse, filter, timestamp,
-//! assignments in order of writing, expression features in `expression_order`. Within an expression operands are evaluated from left to right, all of them
+//! Order of evaluation, which decides the failure that a message with several gets: prefilter, decode, raw filter, parse, filter, timestamp, the late
+//! check, assignments in order of writing, expression features in `expression_order`. Within an expression operands are evaluated from left to right, all of them
 //! before the operator looks at any (so a null on the left does not hide a failure on the right), except where `program.rs` says that an operand is evaluated only if needed.
 //!
 //! This crate must never know Cranelift, columns or the decoder.
@@ -66,6 +66,8 @@ pub enum Outcome {
     Filtered,
     /// `parse` gave none.
     Skipped,
+    /// Its event time lies further before the broker's time than `late_arrival_deadline` allows.
+    Late,
     /// It failed.
     Failed(Failure),
 }
@@ -128,6 +130,12 @@ impl Evaluator<'_> {
                 other => unreachable!("the checker lets only a datetime be a timestamp, not {other:?}"),
             },
         };
+        if let (Some(event_us), Some(consumed_us), Some(deadline_us)) =
+            (event_time_us, row.timestamp_us, self.program.sources[resolver.source].late_arrival_deadline_us)
+            && i128::from(consumed_us) - i128::from(event_us) > i128::from(deadline_us)
+        {
+            return Ok(Outcome::Late);
+        }
         let mut features = Vec::new();
         for (feature, value) in &resolver.assignments {
             let value = self.expr(value, &mut env)?;

@@ -135,7 +135,7 @@ fn run_seed(seed: u64, planted: Option<Bug>) -> Result<Tally, String> {
                 *match outcome {
                     Outcome::Applied { .. } => &mut tally.applied,
                     Outcome::DeadLetter { .. } => &mut tally.failed,
-                    Outcome::Filtered | Outcome::Skipped => &mut tally.dropped,
+                    Outcome::Filtered | Outcome::Skipped | Outcome::Late => &mut tally.dropped,
                 } += 1;
             }
             Ok(tally)

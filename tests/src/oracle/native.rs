@@ -59,6 +59,7 @@ impl Native {
                     }
                     status::FILTERED => Outcome::Filtered,
                     status::SKIPPED => Outcome::Skipped,
+                    status::LATE => Outcome::Late,
                     status::FAILED => {
                         let mut errors = output.errors.iter().filter(|error| error.row == index);
                         let error = errors.next().expect("a failed message has an error");

@@ -139,6 +139,7 @@ impl<'a> Reference<'a> {
             }
             Meaning::Filtered => Outcome::Filtered,
             Meaning::Skipped => Outcome::Skipped,
+            Meaning::Late => Outcome::Late,
             Meaning::Failed(failure) => {
                 let position = self.checked.sources.position(failure.span);
                 let file = self.checked.sources.file(failure.span.file).path().to_owned();

@@ -141,7 +141,7 @@ impl Scope<'_> {
         Flat::some(self.b.constant(literal, kind.clone()))
     }
 
-    fn envelope(&mut self, field: EnvelopeField) -> Flat {
+    pub(super) fn envelope(&mut self, field: EnvelopeField) -> Flat {
         let (source, ty, name) = match field {
             EnvelopeField::Topic => (KernelInput::Topic, Type::STRING, "envelope.topic"),
             EnvelopeField::Partition => (KernelInput::Partition, Type::INT, "envelope.partition"),

@@ -17,11 +17,11 @@ use std::collections::HashMap;
 use chalk_artifact::decode_plan::ColumnPlan;
 use chalk_artifact::manifest::{KernelInput, ResolverOutput};
 use chalk_catalog::Catalog;
-use chalk_hir::program::{Expr, ExprKind, FeatureClass, LocalId, MessageInput, Program, StreamResolver};
+use chalk_hir::program::{EnvelopeField, Expr, ExprKind, FeatureClass, LocalId, MessageInput, Program, StreamResolver};
 use chalk_types::{Kind, Type};
 
 use self::value::{Absence, Flat, Path, Val};
-use crate::ir::{Builder, Exit, Input, Kernel, Op, Output, Role, V, finish};
+use crate::ir::{Binary, Builder, Exit, Input, Kernel, Op, Output, Role, V, finish};
 use crate::tables::Tables;
 
 /// Builds the body of one kernel.
@@ -97,6 +97,9 @@ pub(crate) fn main(program: &Program, catalog: &Catalog, tables: &mut Tables, re
         let before = scope.b.set_span(timestamp.span);
         let value = scope.flat(timestamp);
         scope.store(output, value);
+        if let Some(deadline_us) = program.sources[resolver.source].late_arrival_deadline_us {
+            scope.drop_late(value, deadline_us);
+        }
         scope.b.set_span(before);
     }
     for (output, (index, value)) in resolver.assignments.iter().enumerate() {
@@ -197,6 +200,21 @@ impl<'a> Scope<'a> {
         let drop = self.b.not(keep);
         self.b.effect(Op::ExitIf { cond: drop, exit: Exit::Filtered });
         self.b.set_span(before);
+    }
+
+    /// Ends rows whose event time lies further before the broker's time than the deadline allows. Where one of the two is
+    /// not known a row is not late.
+    fn drop_late(&mut self, event_time: Flat, deadline_us: i64) {
+        let consumed = self.envelope(EnvelopeField::Timestamp);
+        let deadline = self.b.int(deadline_us);
+        let earliest = self.b.emit(Op::Binary(Binary::IntSub, consumed.value, deadline), Kind::INT);
+        let late = self.b.emit(Op::Binary(Binary::IntLess, event_time.value, earliest), Kind::Bool);
+        let known = self.b.both(event_time.valid, consumed.valid);
+        let cond = match known {
+            Some(known) => self.b.and(known, late),
+            None => late,
+        };
+        self.b.effect(Op::ExitIf { cond, exit: Exit::Late });
     }
 
     /// Skips rows whose value is null; gives the value, known to be there.

@@ -275,6 +275,8 @@ pub(crate) enum Exit {
     Filtered,
     /// `parse` gave `none`.
     Skipped,
+    /// It came after the source's deadline.
+    Late,
 }
 
 /// Operations on one value.

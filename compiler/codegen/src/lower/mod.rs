@@ -176,6 +176,7 @@ impl Lowering<'_> {
                 let status = match exit {
                     Exit::Filtered => status::FILTERED,
                     Exit::Skipped => status::SKIPPED,
+                    Exit::Late => status::LATE,
                 };
                 let status = self.b.ins().iconst(I8, i64::from(status));
                 let on = self.b.create_block();
