@@ -138,3 +138,38 @@ fn join(isa: &dyn TargetIsa, compiled: Vec<Compiled>) -> Result<Text, CodegenErr
     }
     Ok(Text { bytes: builder.finish(&mut plane), functions })
 }
+
+#[cfg(test)]
+mod tests {
+    use cranelift_codegen::ir::types::F64;
+    use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, UserFuncName};
+    use cranelift_codegen::settings::{self, Flags};
+    use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+
+    use super::*;
+
+    #[test]
+    fn code_that_would_need_a_linker_is_refused() {
+        // Below our floor, rounding is a call of the C library.
+        let isa = cranelift_codegen::isa::lookup_by_name("x86_64-unknown-linux-gnu")
+            .expect("x86-64 is built in")
+            .finish(Flags::new(settings::builder()))
+            .expect("the baseline needs nothing");
+        let mut signature = Signature::new(isa.default_call_conv());
+        signature.params.push(AbiParam::new(F64));
+        signature.returns.push(AbiParam::new(F64));
+        let mut function = Function::with_name_signature(UserFuncName::user(0, 0), signature);
+        let mut scratch = FunctionBuilderContext::new();
+        let mut b = FunctionBuilder::new(&mut function, &mut scratch);
+        let block = b.create_block();
+        b.append_block_params_for_function_params(block);
+        b.switch_to_block(block);
+        let x = b.block_params(block)[0];
+        let rounded = b.ins().ceil(x);
+        b.ins().return_(&[rounded]);
+        b.seal_all_blocks();
+        b.finalize(isa.frontend_config());
+        let error = compile(&isa, vec![Lowered { function, spans: Vec::new() }]).err().map(|error| error.to_string());
+        assert!(error.as_deref().is_some_and(|error| error.contains("would need a linker")), "{error:?}");
+    }
+}

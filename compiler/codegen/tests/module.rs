@@ -93,3 +93,111 @@ fn a_resolver_of_thousands_of_features_compiles() {
         assert_eq!(module.manifest().resolvers[0].outputs.len(), 3 * count + 1);
     }
 }
+
+/// The IR of one resolver body over a message.
+fn ir_of(fields: &str, body: &str) -> String {
+    let source = format!(
+        "source e = kafka(topic: \"e\")\nmessage M {{ {fields} }}\nfeatures F {{ @primary key: int, value: int? }}\nstream r(msg: M) -> F from e {{ key = 1, value = {body} }}\n"
+    );
+    let text = build(&source, CompileOptions::host()).ir_text();
+    // Header, outputs and the key are the same everywhere.
+    let lines: Vec<&str> = text.lines().skip(1).filter(|line| !line.starts_with("  out ")).collect();
+    format!("\n{}", lines.join("\n"))
+}
+
+#[test]
+fn null_is_spelled_out_and_cheap_branches_are_selects() {
+    assert_eq!(
+        ir_of("a: int?, b: int", "if msg.a > 3 then 7 else none"),
+        r"
+  in  0: int? = msg.a
+  %0: int = const 1
+  store f.key, %0
+  %1: int = load msg.a
+  %2: bool = load_valid msg.a
+  %3: int = const 3
+  %4: bool = int_less %3, %1
+  %5: bool = and %2, %4
+  %6: int = const 7
+  %7: int = zero
+  %8: int = select %5, %6, %7
+  store f.value, %8 if %5"
+    );
+}
+
+#[test]
+fn equal_computations_are_shared_and_dead_ones_go() {
+    assert_eq!(
+        ir_of("a: int, b: int", "{ let unused = msg.b == 2\n let x = msg.a * 2\n x + msg.a * 2 }"),
+        r"
+  in  0: int = msg.a
+  %0: int = const 1
+  store f.key, %0
+  %1: int = const 2
+  %2: int = load msg.a
+  %3: int = checked_mul %2, %1
+  %4: int = checked_add %3, %3
+  store f.value, %4"
+    );
+}
+
+#[test]
+fn constants_fold_but_failures_stay() {
+    assert_eq!(
+        ir_of("a: int", "if 2 * 3 == 6 then 1 + 2 else msg.a"),
+        r"
+  %0: int = const 1
+  store f.key, %0
+  %1: int = const 3
+  store f.value, %1"
+    );
+    assert_eq!(
+        ir_of("a: int", "1 % 0"),
+        r"
+  %0: int = const 1
+  store f.key, %0
+  %1: int = const 0
+  %2: int = checked_rem %0, %1
+  store f.value, %2"
+    );
+}
+
+#[test]
+fn what_may_fail_stands_behind_the_flags_and_recover_catches_it() {
+    assert_eq!(
+        ir_of("s: string?", "msg.s as int?"),
+        r"
+  in  0: string? = msg.s
+  %0: int = const 1
+  store f.key, %0
+  %1: string = load msg.s
+  %2: bool = load_valid msg.s
+  %3: int, %4: bool = if %2 {
+    %5: int, %6: bool = recover {
+      %7: int, %8: bool = call cast(string)->int(%1)
+      %9: bool = const true
+      yield %7, %9
+    } on failure {
+      %10: int = zero
+      %11: bool = const false
+      yield %10, %11
+    }
+    yield %5, %6
+  } else {
+    %12: int = zero
+    %13: bool = const false
+    yield %12, %13
+  }
+  store f.value, %3 if %4"
+    );
+}
+
+#[test]
+fn lists_of_constants_are_made_before_the_first_row() {
+    let items: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    let text = ir_of("a: int", &format!("if msg.a in [{}] then 1 else 2", items.join(", ")));
+    let before = text.split("  before rows {").nth(1).expect("there is work before the rows");
+    let (before, rows) = before.split_once("\n  }\n").expect("it ends");
+    assert!(before.contains("list [") && !rows.contains("list ["), "{text}");
+    assert!(rows.contains("contains"), "{text}");
+}

@@ -187,7 +187,8 @@ impl<'a> Scope<'a> {
 
     fn into_kernel(self, symbol: String, role: Role) -> (Kernel, Vec<ColumnPlan>) {
         let (kinds, body) = self.b.into_parts();
-        let mut kernel = Kernel { symbol, role, inputs: self.inputs, outputs: self.outputs, kinds, body };
+        let mut kernel =
+            Kernel { symbol, role, inputs: self.inputs, outputs: self.outputs, kinds, before: Vec::new(), body };
         finish(&mut kernel);
         (kernel, self.columns)
     }

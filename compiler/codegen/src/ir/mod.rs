@@ -38,6 +38,8 @@ pub(crate) struct Kernel {
     pub(crate) outputs: Vec<Output>,
     /// Per value what it is.
     pub(crate) kinds: Vec<Kind>,
+    /// What it does once, before the first row: lists of constants. They cannot fail.
+    pub(crate) before: Vec<Instr>,
     /// What it does with a row.
     pub(crate) body: Region,
 }

@@ -1,8 +1,11 @@
-//! What is done to a kernel once it is built: code whose results nobody reads goes, and then inputs that no code reads.
+//! What is done to a kernel once it is built: code whose results nobody reads goes, lists of constants are made before the
+//! first row, and inputs that no code reads go.
 //!
 //! Folding, sharing and selects happen while building; see `builder`.
 //!
 //! This file must not know what is built.
+
+use std::collections::HashMap;
 
 use super::{Instr, Kernel, Op, Region, V};
 
@@ -10,6 +13,7 @@ use super::{Instr, Kernel, Op, Region, V};
 pub(crate) fn finish(kernel: &mut Kernel) {
     let mut live = vec![false; kernel.kinds.len()];
     sweep(&mut kernel.body, &mut live);
+    hoist(kernel);
     let mut used = vec![false; kernel.inputs.len()];
     mark_inputs(&kernel.body, &mut used);
     let mut next = 0;
@@ -61,6 +65,59 @@ fn drop_yields(results: &mut Vec<V>, regions: [&mut Region; 2], wanted: &[bool],
         retain(&mut region.yields);
         sweep(region, live);
     }
+}
+
+/// Moves lists of constants out of the body. Their items get definitions of their own, which stand where the list stands.
+fn hoist(kernel: &mut Kernel) {
+    let mut constants = HashMap::new();
+    gather_constants(&kernel.body, &mut constants);
+    let mut lists = Vec::new();
+    take_lists(&mut kernel.body, &constants, &mut lists);
+    for mut list in lists {
+        let (kinds, before) = (&mut kernel.kinds, &mut kernel.before);
+        list.op.map_operands(&mut |value| {
+            let mut item = constants[&value].clone();
+            let copy = V(kinds.len() as u32);
+            kinds.push(kinds[value.0 as usize].clone());
+            item.results = vec![copy];
+            before.push(item);
+            copy
+        });
+        kernel.before.push(list);
+    }
+}
+
+fn gather_constants(region: &Region, constants: &mut HashMap<V, Instr>) {
+    for instr in &region.instrs {
+        match &instr.op {
+            Op::Const(_) | Op::Zero => {
+                constants.insert(instr.results[0], instr.clone());
+            }
+            Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } => {
+                gather_constants(a, constants);
+                gather_constants(b, constants);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn take_lists(region: &mut Region, constants: &HashMap<V, Instr>, lists: &mut Vec<Instr>) {
+    let mut kept = Vec::with_capacity(region.instrs.len());
+    for mut instr in std::mem::take(&mut region.instrs) {
+        let mut is_constant = matches!(instr.op, Op::MakeList { .. });
+        instr.op.for_each_operand(|value| is_constant &= constants.contains_key(&value));
+        if is_constant {
+            lists.push(instr);
+            continue;
+        }
+        if let Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } = &mut instr.op {
+            take_lists(a, constants, lists);
+            take_lists(b, constants, lists);
+        }
+        kept.push(instr);
+    }
+    region.instrs = kept;
 }
 
 fn mark_inputs(region: &Region, used: &mut [bool]) {

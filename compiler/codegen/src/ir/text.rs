@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
-use super::{Arg, Instr, Kernel, Literal, Op, Region, V};
+use super::{Arg, Checked, Instr, Kernel, Literal, Op, Region, V};
 
 impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,6 +19,11 @@ impl fmt::Display for Kernel {
             writeln!(f, "  out {index}: {} = {}", output.ty, output.name)?;
         }
         let mut printer = Printer { kernel: self, numbers: HashMap::new(), text: String::new() };
+        if !self.before.is_empty() {
+            printer.text.push_str("  before rows {\n");
+            self.before.iter().for_each(|instr| printer.instr(instr, 2));
+            printer.text.push_str("  }\n");
+        }
         printer.region(&self.body, 1);
         f.write_str(&printer.text)
     }
@@ -105,7 +110,8 @@ impl Printer<'_> {
             Op::Select(a, b, c) => format!("select {}", self.names(&[*a, *b, *c])),
             Op::InRange { value, low, high } => format!("in_range {}, {low}..={high}", self.name(*value)),
             Op::Checked { op, left, right, guard, .. } => {
-                let operands = if left == right { self.name(*left) } else { self.names(&[*left, *right]) };
+                let is_unary = matches!(op, Checked::Neg | Checked::Abs);
+                let operands = if is_unary { self.name(*left) } else { self.names(&[*left, *right]) };
                 let guard = guard.map(|guard| format!(" if {}", self.name(guard))).unwrap_or_default();
                 format!("checked_{} {operands}{guard}", snake(op))
             }

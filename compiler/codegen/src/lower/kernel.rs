@@ -1,6 +1,6 @@
 //! The functions of a kernel: the loop over rows, and the parts of a body that is too long for one function.
 //!
-//! The loop skips rows that are no longer live; a row that fails calls `rt.fail` and goes on with the next. Addresses of
+//! Lists of constants are made before the first row. The loop skips rows that are no longer live; a row that fails calls `rt.fail` and goes on with the next. Addresses of
 //! columns are loaded once, before the loop (in a part: at each call).
 //!
 //! This file must not know single operations.
@@ -93,6 +93,7 @@ fn lower_loop(
     lowering.on_failure = vec![OnFailure::Row(fail)];
     if let Body::Inline = body {
         lowering.prepare(&kernel.body.instrs);
+        lowering.instrs(&kernel.before);
     }
     let b = &mut lowering.b;
     b.ins().jump(head, &[zero.into(), zero.into()]);
@@ -158,6 +159,7 @@ fn lower_part(
     let [_, row, out_row, frame] = lowering.params();
     lowering.row = row;
     lowering.out_row = out_row;
+    // A part makes its lists of constants for each row: it has no place before the first one.
     let instrs: Vec<Instr> = part.again.iter().copied().chain(part.instrs).cloned().collect();
     let status_base = lowering.context_field(kernel_context::status);
     let status_address = lowering.b.ins().iadd(status_base, row);
@@ -202,7 +204,7 @@ impl<'a> Lowering<'a> {
         b.append_block_params_for_function_params(entry);
         b.switch_to_block(entry);
         let context = b.block_params(entry)[0];
-        let argument_slots = widest_call(&kernel.body.instrs).max(2) as u32;
+        let argument_slots = widest_call(&kernel.body.instrs).max(widest_call(&kernel.before)).max(2) as u32;
         let slot_bytes = slot::SIZE_BYTES as u32;
         let slots = |count: u32| StackSlotData::new(StackSlotKind::ExplicitSlot, count * slot_bytes, 4);
         let arguments = b.create_sized_stack_slot(slots(argument_slots));

@@ -16,7 +16,7 @@ const PART_COST_MAX: usize = 400;
 
 /// A piece of a body.
 pub(super) struct Part<'a> {
-    /// Constants and inputs of earlier parts that this one reads.
+    /// Constants, lists of constants and inputs of earlier parts that this one reads.
     pub(super) again: Vec<&'a Instr>,
     /// Its instructions.
     pub(super) instrs: &'a [Instr],
@@ -42,6 +42,15 @@ pub(super) fn split<'a>(kernel: &'a Kernel, words_of: impl Fn(&Kind) -> u32) -> 
             }
         }
     }
+    // Lists made before the first row, each with its items.
+    let mut lists: Vec<Option<&[Instr]>> = vec![None; kernel.kinds.len()];
+    let mut start = 0;
+    for (index, instr) in kernel.before.iter().enumerate() {
+        if matches!(instr.op, Op::MakeList { .. }) {
+            lists[instr.results[0].0 as usize] = Some(&kernel.before[start..=index]);
+            start = index + 1;
+        }
+    }
     let mut parts: Vec<Part<'a>> =
         pieces.iter().map(|instrs| Part { again: Vec::new(), instrs, taken: Vec::new(), given: Vec::new() }).collect();
     let mut places: Vec<Option<u32>> = vec![None; kernel.kinds.len()];
@@ -54,6 +63,10 @@ pub(super) fn split<'a>(kernel: &'a Kernel, words_of: impl Fn(&Kind) -> u32) -> 
         read.sort_unstable();
         read.dedup();
         for value in read {
+            if let Some(list) = lists[value.0 as usize] {
+                parts[piece].again.extend(list);
+                continue;
+            }
             let Some((home, instr)) = definitions[value.0 as usize] else { continue };
             if home == piece {
                 continue;
