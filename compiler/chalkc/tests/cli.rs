@@ -140,12 +140,12 @@ fn check_reports_every_error_with_its_place() {
     assert!(chalkc(&["check", &folder.path("")], b"").status.success());
     fs::write(
         folder.path("app.chalk"),
-        PACKAGE.replace("msg.name ??", "msg.nam ??").replace("id: int, name", "id: itn, name"),
+        PACKAGE.replace("msg.name ??", "msg.nam ??").replace("msg.id > 0", "msg.ip > 0"),
     )
     .unwrap();
     let output = chalkc(&["check", &folder.path("")], b"");
     assert_eq!(output.status.code(), Some(1));
-    assert!(stdout(&output).contains("app.chalk:9:"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("app.chalk:6:"), "{}", stdout(&output));
     assert!(stdout(&output).contains("did you mean `name`"), "{}", stdout(&output));
     let json = chalkc(&["check", &folder.path(""), "--format", "json"], b"");
     let diagnostics: serde_json::Value = serde_json::from_str(stdout(&json)).expect("a JSON array");
@@ -174,7 +174,7 @@ fn build_gives_the_same_bytes_and_inspect_reads_them() {
 #[test]
 fn fmt_formats_checks_and_leaves_broken_files_alone() {
     let folder = Folder::new("fmt");
-    let ugly = "features   User{id:int\n\n\n\nname :string}\n";
+    let ugly = "features   User{\nid:int\n\n\n\nname :string\n}\n";
     let formatted = chalkc(&["fmt", "-"], ugly.as_bytes());
     assert!(formatted.status.success(), "{}", stderr(&formatted));
     assert!(stdout(&formatted).starts_with("features User {\n  id: int\n"), "{}", stdout(&formatted));

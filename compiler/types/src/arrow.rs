@@ -64,9 +64,10 @@ pub fn to_arrow(kind: &Kind) -> DataType {
 pub fn arrow_field(name: &str, ty: &Type) -> Field {
     let field = Field::new(name, to_arrow(&ty.kind), ty.nullable);
     match &ty.kind {
-        Kind::Enum(def) => field.with_metadata(
-            [("chalk:enum".to_owned(), def.name.clone()), ("chalk:variants".to_owned(), def.variants.join(","))],
-        ),
+        Kind::Enum(def) => field.with_metadata([
+            ("chalk:enum".to_owned(), def.name.clone()),
+            ("chalk:variants".to_owned(), def.variants.join(",")),
+        ]),
         _ => field,
     }
 }

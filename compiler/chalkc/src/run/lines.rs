@@ -56,7 +56,7 @@ impl LineReader {
         if metadata.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder; give one file"));
         }
-        let size_bytes = metadata.is_file().then(|| metadata.len());
+        let size_bytes = metadata.is_file().then_some(metadata.len());
         LineReader::new(Box::new(file), size_bytes, max_line_bytes)
     }
 

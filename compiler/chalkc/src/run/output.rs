@@ -41,7 +41,7 @@ pub struct Output {
 enum Form {
     Json(Vec<u8>),
     Table(Vec<Table>),
-    Arrow(Option<StreamWriter<Box<dyn Write>>>),
+    Arrow(Option<Box<StreamWriter<Box<dyn Write>>>>),
 }
 
 /// What a resolver's table holds so far.
@@ -99,7 +99,7 @@ impl Output {
             Form::Arrow(stream) => {
                 if stream.is_none() {
                     let sink = self.sink.take().expect("taken once");
-                    *stream = Some(StreamWriter::try_new(sink, &batch.schema()).map_err(into_io)?);
+                    *stream = Some(Box::new(StreamWriter::try_new(sink, &batch.schema()).map_err(into_io)?));
                 }
                 stream.as_mut().expect("just opened").write(batch).map_err(into_io)
             }
