@@ -60,8 +60,10 @@ pub(super) fn lines<'s>(text: &str, chunks: &[Chunk<'s>], comments: &[Comment]) 
     let mut comments = comments.iter().peekable();
     for chunk in chunks {
         builder.kind = item_word(&chunk.tokens);
+        let broken = broken_bodies(text, chunk);
         let mut new_item = true;
         let mut begun = false;
+        let mut after_brace = false;
         for &(tok, span) in &chunk.tokens {
             match tok {
                 Tok::Newline => {
@@ -71,7 +73,11 @@ pub(super) fn lines<'s>(text: &str, chunks: &[Chunk<'s>], comments: &[Comment]) 
                 Tok::Doc(_) => continue,
                 _ => {}
             }
-            let starts_line = builder.line.is_empty() || builder.text[builder.end..span.start].contains('\n');
+            let starts_line = builder.line.is_empty()
+                || builder.text[builder.end..span.start].contains('\n')
+                || after_brace
+                || broken.iter().any(|&(_, end)| end == span.start);
+            after_brace = broken.iter().any(|&(start, _)| start == span.start);
             let indent = builder.indent(tok, new_item, begun);
             while let Some(comment) = comments.next_if(|comment| (comment.start as usize) < span.start) {
                 builder.comment(comment, if tok.closes() { builder.content_indent() } else { indent });
@@ -91,6 +97,24 @@ pub(super) fn lines<'s>(text: &str, chunks: &[Chunk<'s>], comments: &[Comment]) 
     }
     builder.finish_line();
     builder.lines
+}
+
+/// Where the bodies of a declaration begin and end (their braces) that go over several lines: such a body has its braces for itself.
+fn broken_bodies(text: &str, chunk: &Chunk<'_>) -> Vec<(usize, usize)> {
+    let mut open = Vec::new();
+    let mut bodies = Vec::new();
+    for &(tok, span) in &chunk.tokens {
+        if tok.opens() {
+            open.push((tok, span.start));
+        } else if tok.closes()
+            && let Some((Tok::LBrace, start)) = open.pop()
+            && open.is_empty()
+            && text[start..span.start].contains('\n')
+        {
+            bodies.push((start, span.start));
+        }
+    }
+    bodies
 }
 
 impl<'s> Builder<'_, 's> {
