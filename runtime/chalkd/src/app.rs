@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use chalk_artifact::manifest::Manifest;
-use chalk_connectors::{OptionValue, SourceReader};
+use chalk_connectors::SourceReader;
 
 use crate::committer::{CommitTarget, Committer};
 use crate::config::{Config, Environment, check_sources, source_identity, source_options};
@@ -209,15 +209,10 @@ fn source_plans(
             continue;
         }
         let options = source_options(source, config, environment).map_err(|error| error.to_string())?;
-        let deadline_us = match options.values.get("late_arrival_deadline") {
-            Some(OptionValue::DurationUs(deadline_us)) => Some(*deadline_us),
-            _ => None,
-        };
         let plan = SourcePlan {
             index,
             name: source.name.clone(),
             number: registry.source(&source_identity(source, &options)),
-            late_arrival_deadline_us: deadline_us,
             max_future_skew_us: config.max_future_skew.as_micros() as i64,
             resolvers,
         };

@@ -32,8 +32,6 @@ pub struct SourcePlan {
     pub name: String,
     /// Its number in the registry.
     pub number: u32,
-    /// `late_arrival_deadline`
-    pub late_arrival_deadline_us: Option<i64>,
     /// `time.max_future_skew`
     pub max_future_skew_us: i64,
     /// The resolvers that run, by position in the manifest, and how their rows are stored.
@@ -127,21 +125,14 @@ impl Intake {
             for (row, message) in computed.row_index.iter().enumerate() {
                 let message = *message as usize;
                 let arrival = &arrivals[message];
-                let (stamp, verdict) = judge(plan, computed, row, arrival, now_us);
-                match verdict {
-                    Verdict::InTime => {
-                        if let Some((_, Some(writer))) = writer {
-                            writer.write(computed.batch, row, buffers);
-                            pending.put(&buffers.key, writer.layout(), &stamp, &buffers.values);
-                        }
-                    }
-                    Verdict::Late => statuses[message] = status::LATE,
-                    Verdict::Future => {
-                        statuses[message] = status::FAILED;
-                        let ahead_s = (stamp.time_us - now_us) / 1_000_000;
-                        let reason = format!("future: the event time is {ahead_s} s ahead of the clock");
-                        failures.push((computed.resolver, Failure { row: message, reason, ..Failure::default() }));
-                    }
+                let stamp = stamp_of(plan, computed, row, arrival, now_us);
+                if let Some(ahead_us) = future_us(plan, &stamp, arrival) {
+                    statuses[message] = status::FAILED;
+                    let reason = format!("future: the event time is {} s ahead of the broker's", ahead_us / 1_000_000);
+                    failures.push((computed.resolver, Failure { row: message, reason, ..Failure::default() }));
+                } else if let Some((_, Some(writer))) = writer {
+                    writer.write(computed.batch, row, buffers);
+                    pending.put(&buffers.key, writer.layout(), &stamp, &buffers.values);
                 }
             }
             let resolver = &program.manifest().resolvers[computed.resolver].name;
@@ -192,34 +183,24 @@ impl Intake {
     }
 }
 
-enum Verdict {
-    InTime,
-    Late,
-    Future,
-}
-
-/// The stamp of a row, and whether its event time is one that counts. Where messages come without a clock (files) there
-/// is no telling when they arrived: they are never late.
-fn judge(plan: &SourcePlan, computed: &Computed<'_>, row: usize, arrival: &Arrival, now_us: i64) -> (Stamp, Verdict) {
+/// The stamp of a row: by the resolver's event time, else the broker's, else none.
+fn stamp_of(plan: &SourcePlan, computed: &Computed<'_>, row: usize, arrival: &Arrival, now_us: i64) -> Stamp {
     let event_time_us =
         computed.event_times.and_then(|times| times.is_valid(row).then(|| times.value(row))).or(arrival.timestamp_us);
-    let stamp = Stamp {
+    Stamp {
         timed: event_time_us.is_some(),
         time_us: event_time_us.unwrap_or(now_us),
         offset: arrival.offset,
         partition: arrival.partition,
         source: plan.number,
-    };
-    let has_clock = arrival.timestamp_us.is_some();
-    let age_us = now_us.saturating_sub(stamp.time_us);
-    let verdict = if has_clock && plan.late_arrival_deadline_us.is_some_and(|deadline_us| age_us > deadline_us) {
-        Verdict::Late
-    } else if has_clock && age_us < -plan.max_future_skew_us {
-        Verdict::Future
-    } else {
-        Verdict::InTime
-    };
-    (stamp, verdict)
+    }
+}
+
+/// How far an event time is ahead of the broker's time, if that is further than allowed. The broker's time, as for
+/// messages that are late, so that a message that is read again is judged as it was; files have none.
+fn future_us(plan: &SourcePlan, stamp: &Stamp, arrival: &Arrival) -> Option<i64> {
+    let ahead_us = stamp.time_us.saturating_sub(arrival.timestamp_us?);
+    (ahead_us > plan.max_future_skew_us).then_some(ahead_us)
 }
 
 impl MessageSink for Filling<'_> {
@@ -252,5 +233,25 @@ impl MessageSink for Filling<'_> {
 
     fn warning(&mut self, text: &str) {
         tracing::warn!("{text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future(time_us: i64, timestamp_us: Option<i64>) -> Option<i64> {
+        let plan =
+            SourcePlan { index: 0, name: "s".into(), number: 0, max_future_skew_us: 1_000, resolvers: Vec::new() };
+        let stamp = Stamp { timed: true, time_us, offset: 0, partition: 0, source: 0 };
+        future_us(&plan, &stamp, &Arrival { topic: "t".into(), partition: 0, offset: 0, timestamp_us })
+    }
+
+    #[test]
+    fn an_event_ahead_of_the_brokers_clock_is_of_the_future_and_a_file_has_no_clock() {
+        assert_eq!(future(5_000, Some(4_000)), None);
+        assert_eq!(future(5_001, Some(4_000)), Some(1_001));
+        assert_eq!(future(i64::MAX, None), None);
+        assert_eq!(future(i64::MIN, Some(i64::MAX)), None);
     }
 }

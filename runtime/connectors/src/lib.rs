@@ -13,5 +13,5 @@ mod source;
 
 pub use chalk_artifact::connector::{ConnectorDef, OptionDef, OptionType};
 pub use options::{OptionError, OptionTypeExt, OptionValue, SourceDef, SourceOptions, parse_duration_us};
-pub use registry::{COMMON_OPTIONS, SOURCES, connector_defs, find, open};
+pub use registry::{SOURCES, connector_defs, find, open};
 pub use source::{Envelope, MessageSink, Polled, Position, SourceError, SourceReader, StartPositions};

@@ -2,7 +2,7 @@
 //!
 //! This file must not know what a source does.
 
-use chalk_artifact::connector::{ConnectorDef, OptionDef, OptionType};
+use chalk_artifact::connector::ConnectorDef;
 
 use crate::options::{SourceDef, SourceOptions};
 use crate::source::{SourceError, SourceReader, StartPositions};
@@ -10,14 +10,6 @@ use crate::{file, kafka};
 
 /// Every source, by name.
 pub const SOURCES: &[&SourceDef] = &[&file::DEF, &kafka::DEF];
-
-/// Options that every source has.
-pub const COMMON_OPTIONS: &[OptionDef] = &[OptionDef {
-    name: "late_arrival_deadline",
-    ty: OptionType::Duration,
-    required: false,
-    doc: "Messages whose event time is further back than this when they are consumed have the fate `late`. Not set: none is late.",
-}];
 
 /// What the compiler checks `source` declarations against.
 pub fn connector_defs() -> Vec<&'static ConnectorDef> {
@@ -73,7 +65,7 @@ mod tests {
     #[test]
     fn options_are_documented_and_their_defaults_are_values_of_them() {
         for source in SOURCES {
-            for option in source.connector.options.iter().chain(COMMON_OPTIONS) {
+            for option in source.connector.options {
                 assert!(option.doc.ends_with('.'), "{}", option.name);
                 assert!(!option.required || source.needed.contains(&option.name), "{}", option.name);
             }

@@ -240,7 +240,6 @@ mod tests {
             max_messages = 2_048
             [sources.orders]
             bootstrap_servers = "${BROKERS}"
-            late_arrival_deadline = "30m"
             [sources.orders.kafka]
             fetch.min.bytes = 1
             "sasl.username" = "costs $${5}"

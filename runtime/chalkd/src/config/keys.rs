@@ -215,7 +215,7 @@ pub const KEYS: &[Key] = &[
         path: "time.max_future_skew",
         ty: OptionType::Duration,
         default: "1h",
-        doc: "A message whose event time is further ahead than this when it is consumed is a dead letter (`future`).",
+        doc: "A message whose event time is further ahead of its broker's time than this is a dead letter (`future`).",
         set: |config, value| {
             config.max_future_skew = duration(&value, 0)?;
             Ok(())

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use chalk_connectors::{COMMON_OPTIONS, OptionDef, OptionType, OptionTypeExt as _, SOURCES};
+use chalk_connectors::{OptionDef, OptionType, OptionTypeExt as _, SOURCES};
 
 use super::KEYS;
 
@@ -32,12 +32,11 @@ pub fn page() -> String {
     page.push_str(
         "\n## Sources\n\n\
          A table `[sources.NAME]` sets options of the source of that name; they override the arguments in its declaration\n\
-         (`source NAME = kafka(topic: …)`), which are the same options.\n\n\
+         (`source NAME = kafka(topic: …)`), which are the same options. `late_arrival_deadline` is not among them: it is compiled in.\n\n\
          ```toml\n[sources.orders]\nbootstrap_servers = \"${BROKERS}\"\nsecurity_protocol = \"sasl_ssl\"\nsasl_mechanism = \"SCRAM-SHA-512\"\n\
          sasl_username = \"chalk\"\nsasl_password = \"${KAFKA_PASSWORD}\"\n\n[sources.orders.kafka]       # any option of librdkafka, by its own name\n\
-         fetch.min.bytes = 1024\n```\n\n### Every source\n\n",
+         fetch.min.bytes = 1024\n```\n",
     );
-    options(&mut page, COMMON_OPTIONS, &|_| String::new());
     for source in SOURCES {
         let _ = write!(page, "\n### {}\n\n{}\n\n", source.connector.name, source.connector.doc);
         options(&mut page, source.connector.options, &|option| match source.default_of(option.name) {

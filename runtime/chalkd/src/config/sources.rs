@@ -3,15 +3,13 @@
 //! This file must not know what an option does.
 
 use chalk_artifact::manifest::{Manifest, OptionValue as Declared, Source};
-use chalk_connectors::{
-    COMMON_OPTIONS, OptionDef, OptionTypeExt as _, OptionValue, SOURCES, SourceDef, SourceOptions, find,
-};
+use chalk_connectors::{OptionDef, OptionTypeExt as _, SOURCES, SourceDef, SourceOptions, find};
 
 use super::{Config, ConfigError, Environment, Place, SourceTable};
 use crate::suggest::did_you_mean;
 
 fn options_of(def: &SourceDef) -> impl Iterator<Item = &'static OptionDef> + use<> {
-    def.connector.options.iter().chain(COMMON_OPTIONS)
+    def.connector.options.iter()
 }
 
 /// Checks the tables of all sources: against the program where there is one, else against what any source may have.
@@ -98,9 +96,6 @@ pub fn source_options(
         }
     }
     options.client.clone_from(&table.client);
-    if let Some(deadline_us) = source.late_arrival_deadline_us {
-        options.values.entry("late_arrival_deadline".to_owned()).or_insert(OptionValue::DurationUs(deadline_us));
-    }
     Ok(options)
 }
 
@@ -138,13 +133,13 @@ mod tests {
 
     #[test]
     fn the_file_overrides_the_declaration() {
-        let text = "[sources.orders]\nbootstrap_servers = \"here:9092\"\nlate_arrival_deadline = \"10s\"";
+        let text = "[sources.orders]\nbootstrap_servers = \"here:9092\"\nauto_offset_reset = \"latest\"";
         let config = parse("chalk.toml", text, &none).unwrap();
         assert_eq!(check_sources(&config, Some(&manifest())), []);
         let options = source_options(&manifest().sources[0], &config, &none).unwrap();
         assert_eq!(options.string("topic"), Some("orders"));
         assert_eq!(options.string("bootstrap_servers"), Some("here:9092"));
-        assert_eq!(options.values["late_arrival_deadline"], OptionValue::DurationUs(10_000_000));
+        assert_eq!(options.string("auto_offset_reset"), Some("latest"));
     }
 
     #[test]
