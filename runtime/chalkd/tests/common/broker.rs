@@ -42,7 +42,9 @@ impl Broker {
         };
         let name = if matches!(kind, Kind::Real(_)) { "Apache Kafka" } else { "librdkafka's mock cluster" };
         eprintln!("this test runs against {name} at {address}");
-        let producer = ClientConfig::new().set("bootstrap.servers", &address).create().unwrap();
+        // Without it a retry on a slow machine may write messages twice or out of order, and tests count offsets.
+        let producer =
+            ClientConfig::new().set("bootstrap.servers", &address).set("enable.idempotence", "true").create().unwrap();
         Broker { address, kind, producer }
     }
 
