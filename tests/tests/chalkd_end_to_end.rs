@@ -74,8 +74,12 @@ fn child() {
 }
 
 fn chalkd(dir: &Path, more: &str) -> Child {
+    chalkd_with(dir, 2, more)
+}
+
+fn chalkd_with(dir: &Path, workers: usize, more: &str) -> Child {
     let settings = format!(
-        "data_dir = \"{}\"\nlisten = \"127.0.0.1:0\"\n[batch]\nmax_messages = 100\n[commit]\ninterval = \"1ms\"\nfsync = \"group\"\n",
+        "workers = {workers}\ndata_dir = \"{}\"\nlisten = \"127.0.0.1:0\"\n[batch]\nmax_messages = 100\n[commit]\ninterval = \"1ms\"\nfsync = \"group\"\n",
         dir.join("data").display()
     );
     std::fs::write(dir.join("chalk.toml"), settings).unwrap();
@@ -83,6 +87,7 @@ fn chalkd(dir: &Path, more: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture"])
         .env("USERS_FILE", dir.join("users.ndjson"))
+        .env("SCORES_FILE", dir.join("scores.ndjson"))
         .env("CHALKD_ARGS", format!("run {} --config {}{more}", app.display(), config.display()))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -257,6 +262,73 @@ fn a_new_version_of_the_program_reads_what_the_old_one_stored() {
     assert_eq!(values(&answer), [json!("John Smith"), Json::Null, json!(4)]);
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// Two sources write different features of the same keys on one worker; a third resolver is for another environment.
+const TWO_SOURCES: &str = r#"
+source names  = file(path: env("USERS_FILE"))
+source scores = file(path: env("SCORES_FILE"))
+
+features User {
+  id: int
+  name: string?
+  score: float?
+  label: string? = if score > 0.5 then concat(name, " (high)") else name
+}
+
+message Name { id: int, name: string? }
+message Score { id: int, score: float }
+
+stream get_names(msg: Name) -> User
+  from names
+{
+  id = msg.id
+  name = msg.name
+}
+
+stream get_scores(msg: Score) -> User
+  from scores
+{
+  id = msg.id
+  score = msg.score
+}
+
+@environments("production")
+stream get_doubled_scores(msg: Score) -> User
+  from scores
+{
+  id = msg.id
+  score = msg.score * 2.0
+}
+"#;
+
+#[test]
+fn two_sources_write_features_of_the_same_keys() {
+    let dir = prepare("{\"id\":1,\"name\":\"Ann\"}\n{\"id\":2,\"name\":\"Ben\"}\n{\"id\":1,\"name\":\"Anna\"}\n");
+    std::fs::write(dir.path().join("app.chalkb"), artifact(TWO_SOURCES)).unwrap();
+    std::fs::write(dir.path().join("scores.ndjson"), "{\"id\":2,\"score\":0.9}\n{\"id\":3,\"score\":0.1}\n").unwrap();
+    for workers in [1, 3] {
+        let (output, stderr) = finish(chalkd_with(
+            dir.path(),
+            workers,
+            &format!(" --until-end --data-dir {}/{workers}", dir.path().display()),
+        ));
+        assert!(output.status.success(), "{stderr}");
+        assert!(stderr.contains("get_names: 3 applied\nget_scores: 2 applied"), "{stderr}");
+        assert!(!stderr.contains("get_doubled_scores"), "{stderr}");
+        let mut child = chalkd_with(dir.path(), workers, &format!(" --data-dir {}/{workers}", dir.path().display()));
+        let address = address_of(&mut child);
+        let answer = |id: i64| {
+            let request = json!({ "inputs": { "user.id": id }, "outputs": ["user.name", "user.score", "user.label"] });
+            let answer = http(address, "POST", "/v1/query/online", &request.to_string());
+            values(&serde_json::from_str(&answer).unwrap())
+        };
+        assert_eq!(answer(1), [json!("Anna"), Json::Null, json!("Anna")]);
+        assert_eq!(answer(2), [json!("Ben"), json!(0.9), json!("Ben (high)")]);
+        assert_eq!(answer(3), [Json::Null, json!(0.1), Json::Null]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
 
 #[test]
