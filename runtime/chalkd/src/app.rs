@@ -156,7 +156,8 @@ impl App {
         self.stop.clone()
     }
 
-    /// Waits until it has stopped: sources read no more, everything computed is committed and checkpointed. Gives the fates of
+    /// Waits until it has stopped: sources read no more, everything computed is committed and checkpointed. Gives the
+    /// fates of
     /// the messages of this run.
     pub fn wait(self) -> Result<Arc<FateCounts>, String> {
         for worker in self.workers {

@@ -1,6 +1,7 @@
 //! Values of Arrow columns as stored bytes and as plain values.
 //!
-//! Bytes are those of `state/value_codec.rs`, written without a `Value` in between, because this is done for every row of
+//! Bytes are those of `state/value_codec.rs`, written without a `Value` in between, because this is done for every row
+//! of
 //! a stream.
 //!
 //! This file must not know rows, keys or stamps.

@@ -1,6 +1,7 @@
 //! A worker's commits, on a thread of their own, so that waiting for the disk does not stop the computing.
 //!
-//! One commit is under way at most; what is computed meanwhile gathers for the next one. Dead letters are written before
+//! One commit is under way at most; what is computed meanwhile gathers for the next one. Dead letters are written
+//! before
 //! the commit that covers their messages.
 //!
 //! This file must not know how messages are computed.

@@ -1,6 +1,7 @@
 //! What the runtime needs of a program: batches of messages in, features and fates out.
 //!
-//! A trait, so that workers, commits and queries are tested with a program of a few lines; `engine_pipeline.rs` is the one
+//! A trait, so that workers, commits and queries are tested with a program of a few lines; `engine_pipeline.rs` is the
+//! one
 //! that runs artifacts.
 //!
 //! This file must not know kernels or artifacts.
@@ -74,7 +75,8 @@ pub struct Failure {
 
 /// Computes expression features from stored ones.
 pub trait Expressions: Send {
-    /// `row` has a value per feature of the class, null where there is none. Gives each expression feature's position and
+    /// `row` has a value per feature of the class, null where there is none. Gives each expression feature's position
+    /// and
     /// value, or why the row failed.
     fn run(&mut self, row: &[Value], now_us: i64) -> Result<Vec<(usize, Value)>, String>;
 }

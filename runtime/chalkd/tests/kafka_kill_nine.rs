@@ -1,4 +1,5 @@
-//! `kill -9` in the middle of a topic, several times: the online values are those of the messages, whatever was read twice.
+//! `kill -9` in the middle of a topic, several times: the online values are those of the messages, whatever was read
+//! twice.
 //!
 //! A real Apache Kafka where java and mvn are there (it says so on stderr), else librdkafka's mock cluster.
 #![cfg(feature = "kafka")]

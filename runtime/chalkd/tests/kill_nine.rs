@@ -1,4 +1,5 @@
-//! `kill -9` in the middle of a file, several times, and a restart each time: the online values are those of a straight run.
+//! `kill -9` in the middle of a file, several times, and a restart each time: the online values are those of a straight
+//! run.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Whatever byte of the changelog a crash comes at, a restart finds the outcome of a prefix of the commits, and goes on from there.
+//! Whatever byte of the changelog a crash comes at, a restart finds the outcome of a prefix of the commits, and goes on
+//! from there.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

@@ -1,6 +1,7 @@
 //! The options of sources as data: types, values, defaults.
 //!
-//! The same list checks a `source` declaration in the compiler, a `[sources.NAME]` table in `chalk.toml`, and is printed
+//! The same list checks a `source` declaration in the compiler, a `[sources.NAME]` table in `chalk.toml`, and is
+//! printed
 //! into the reference pages, so an option is added by writing one item.
 //!
 //! This file must not know any system or where a value was written.
@@ -14,7 +15,8 @@ use chalk_types::Value;
 /// A kind of source: what the compiler knows of it, and the defaults that the runtime puts in.
 #[derive(Debug)]
 pub struct SourceDef {
-    /// Name, doc and options. `required` says what a declaration must give; what it may leave to `chalk.toml` is asked for
+    /// Name, doc and options. `required` says what a declaration must give; what it may leave to `chalk.toml` is asked
+    /// for
     /// when the source is opened.
     pub connector: ConnectorDef,
     /// Options without which it cannot be opened, wherever they are given.

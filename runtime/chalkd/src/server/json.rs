@@ -1,7 +1,9 @@
 //! Values as JSON and JSON as values, in the encodings that clients know.
 //!
-//! datetime: ISO text with `Z` · date, time: ISO text · duration: ISO text, `PT1H30M` · bytes: base64 · decimal: text · enum: its name ·
-//! NaN and infinities: `"NaN"`, `"Infinity"`, `"-Infinity"` · message: object · map: object, or pairs where keys are no text.
+//! datetime: ISO text with `Z` · date, time: ISO text · duration: ISO text, `PT1H30M` · bytes: base64 · decimal: text ·
+//! enum: its name ·
+//! NaN and infinities: `"NaN"`, `"Infinity"`, `"-Infinity"` · message: object · map: object, or pairs where keys are no
+//! text.
 //!
 //! This file must not know requests.
 

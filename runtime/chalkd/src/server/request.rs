@@ -1,4 +1,5 @@
-//! The shapes of `POST /v1/query/online`. Unknown keys of a request are ignored: clients send many that mean nothing here.
+//! The shapes of `POST /v1/query/online`. Unknown keys of a request are ignored: clients send many that mean nothing
+//! here.
 //!
 //! This file must not know how a query is answered.
 

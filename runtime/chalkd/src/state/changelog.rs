@@ -71,7 +71,8 @@ impl Changelogs {
         self.sealed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads every record that is newer than `applied` says for its log, log by log in the order of writing. Returns the
+    /// Reads every record that is newer than `applied` says for its log, log by log in the order of writing. Returns
+    /// the
     /// last number of each log. To be called once, before any writer is made.
     pub fn replay(
         &self,

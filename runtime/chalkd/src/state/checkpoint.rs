@@ -1,6 +1,7 @@
 //! The checkpoint: brings what changed since the last one into the embedded store, and deletes the changelog behind it.
 //!
-//! Keys are coalesced (a key that changed a thousand times is written once), sorted, and written in slices, because one large batch
+//! Keys are coalesced (a key that changed a thousand times is written once), sorted, and written in slices, because one
+//! large batch
 //! stalls the store for seconds. Slices need not be atomic together: the log is replayed over them until the
 //! last one, which says up to where the log is superfluous and where every partition goes on.
 //!

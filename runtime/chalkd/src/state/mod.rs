@@ -12,8 +12,10 @@
 //! # Why keys may be touched by several workers
 //!
 //! A row is a join semilattice: per group of features the values with the greatest stamp, (event time, offset,
-//! partition, source), and merging takes the greater one (`row.rs`). Merging is commutative, associative and idempotent, so
-//! there is no owner of a key, rows need no order between workers, a record may be replayed twice, and a message may be computed
+//! partition, source), and merging takes the greater one (`row.rs`). Merging is commutative, associative and
+//! idempotent, so
+//! there is no owner of a key, rows need no order between workers, a record may be replayed twice, and a message may be
+//! computed
 //! twice: the outcome is a function of the set of messages alone. Offsets and values of one partition are always in the
 //! same record. Queries see committed values only, so a crash never takes back an answer.
 //!

@@ -5,7 +5,8 @@
 //! stamp among the groups whose layout has it, and a row needs one group per layout, not one stamp per feature.
 //!
 //! Bytes: groups in ascending order of layout, each
-//! `layout varint · timed u8 · time_us i64 LE · offset varint · partition varint · source varint · size varint · values`.
+//! `layout varint · timed u8 · time_us i64 LE · offset varint · partition varint · source varint · size varint ·
+//! values`.
 //! The values are the layout's features in its order, as `value_codec.rs` writes them.
 //!
 //! This file must not know types or the layouts' features.

@@ -1,8 +1,10 @@
 //! Values as bytes: the encoding in which features and primary keys are stored.
 //!
 //! It must stay readable by every later version, so it is written down: a tag byte (0 null, 1 a value), then
-//! bool: one byte · integers: their width, little-endian · floats: their bits · datetime, time, duration: i64 µs · date:
-//! i32 days · decimal: i128 unscaled · string, bytes: varint length, bytes · enum: the variant's *name* as a string, so that variants
+//! bool: one byte · integers: their width, little-endian · floats: their bits · datetime, time, duration: i64 µs ·
+//! date:
+//! i32 days · decimal: i128 unscaled · string, bytes: varint length, bytes · enum: the variant's *name* as a string, so
+//! that variants
 //! may be added or reordered · list: varint count, items · vector: items · map: varint count, keys and values in turn ·
 //! struct: the fields in order. Items, keys, values and fields are tagged like any value.
 //!

@@ -28,7 +28,8 @@ pub(crate) fn run() {
     std::process::exit(if code == std::process::ExitCode::SUCCESS { 0 } else { 1 });
 }
 
-/// Starts it with its data in `dir`; `source` is the connector and its options, `file path=x`; `settings` goes into `chalk.toml`.
+/// Starts it with its data in `dir`; `source` is the connector and its options, `file path=x`; `settings` goes into
+/// `chalk.toml`.
 pub(crate) fn start(source: &str, dir: &Path, settings: &str) -> Child {
     start_with(source, dir, settings, "")
 }

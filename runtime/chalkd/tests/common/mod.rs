@@ -22,7 +22,8 @@ use chalkd::pipeline::{Computed, Expressions, Failure, Pipeline, Program};
 use serde_json::Value as Json;
 
 /// `features User { @primary id: int, name: string?, score: float?, double: float? = score * 2 }`, with a resolver that
-/// sets name (`{"id":1,"name":"Ann"}`) and one that sets the score (`{"id":1,"score":0.5}`), from one source. `at` is the
+/// sets name (`{"id":1,"name":"Ann"}`) and one that sets the score (`{"id":1,"score":0.5}`), from one source. `at` is
+/// the
 /// event time in microseconds. A message with `"skip":true` is skipped, one that is no object fails.
 pub(crate) struct UserProgram(Manifest);
 

@@ -24,7 +24,8 @@ const FOLLOW_INTERVAL: Duration = Duration::from_millis(20);
 enum Input {
     /// A file: reading never waits for long.
     File(Box<dyn Read + Send>),
-    /// A pipe: read by a thread of its own, so that a worker that has something to commit never waits for the other end.
+    /// A pipe: read by a thread of its own, so that a worker that has something to commit never waits for the other
+    /// end.
     Pipe(Receiver<io::Result<Vec<u8>>>),
 }
 
@@ -199,7 +200,8 @@ impl FileReader {
         self.searched = self.searched.max(self.start);
     }
 
-    /// Passes over the rest of a line that is too long, as far as it has been read, and hands over its head when its end
+    /// Passes over the rest of a line that is too long, as far as it has been read, and hands over its head when its
+    /// end
     /// has been found: only then its position is known. Returns whether it was handed over.
     fn discard(&mut self, at_end: bool, sink: &mut dyn MessageSink) -> bool {
         let Some((head, mut passed)) = self.cut.take() else { return false };

@@ -80,7 +80,8 @@ impl ClientContext for MemberContext {
 }
 
 impl MemberContext {
-    /// The partitions of the list per fetcher: the rest of the division, so that it does not depend on the order of rebalances.
+    /// The partitions of the list per fetcher: the rest of the division, so that it does not depend on the order of
+    /// rebalances.
     fn per_fetcher(&self, list: &TopicPartitionList) -> Vec<Vec<i32>> {
         let mut per_fetcher = vec![Vec::new(); self.fetchers.len()];
         for element in list.elements_for_topic(&self.topic) {
