@@ -6,7 +6,6 @@
 //! This crate may know every other one; none may know it.
 
 pub mod bless;
-pub mod compile;
 pub mod fixture;
 pub mod generate;
 pub mod json;

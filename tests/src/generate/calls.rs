@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use crate::compile::catalog;
 use chalk_catalog::{ArgType, Constraint, Function, TypePattern};
 use chalk_types::{Kind, Type, Value};
+use chalkc::compile::catalog;
 
 use super::expr::Generator;
 use super::node::{Node, Part, node};

@@ -78,6 +78,13 @@ impl Generator<'_> {
         self.leaf(want)
     }
 
+    /// The value, or a simple one where it fails: so that one feature that fails does not hide the others.
+    pub(super) fn recovered(&mut self, value: Node, want: &Type) -> Node {
+        let fallback = self.leaf(want);
+        let ty = want.to_required().nullable_if(value.ty.nullable || fallback.ty.nullable);
+        node!(ty; "recover(", value, ", ", fallback, ")")
+    }
+
     /// Whether expressions of the kind can be had here at all.
     pub(super) fn is_available(&self, kind: &Kind) -> bool {
         has_literals(kind)
@@ -111,7 +118,7 @@ impl Generator<'_> {
         if !node.ty.nullable || want.nullable {
             return node;
         }
-        if self.rng.percent(8) {
+        if self.rng.percent(5) {
             return node!(want.clone(); "(", node, format!(" as {})", want.kind));
         }
         let default = self.leaf(want);
@@ -371,8 +378,9 @@ impl Generator<'_> {
         })?;
         let from = self.maybe(from, true);
         let value = self.expr(&from, depth);
-        let to =
-            Type { kind: want.kind.clone(), nullable: want.nullable && self.rng.percent(80) || self.rng.percent(20) };
+        // A text is rarely what is wanted, and a cast that fails hides everything after it.
+        let fails = if from.kind == Kind::String { 6 } else { 25 };
+        let to = Type { kind: want.kind.clone(), nullable: !self.rng.percent(fails) };
         Some(node!(to.clone(); "(", value, format!(" as {to})")))
     }
 
@@ -393,7 +401,7 @@ impl Generator<'_> {
         }
         let (found, ty) = self.rng.pick(&fitting).clone();
         let (message, path) = found.split_once('|')?;
-        let input = if self.rng.percent(60) {
+        let input = if self.rng.percent(85) {
             let example = common.message(message)?.example.clone();
             node!(Type::STRING; literal::string_literal(&example))
         } else {

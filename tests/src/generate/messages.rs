@@ -67,7 +67,7 @@ fn bytes(rng: &mut Rng, common: &Common, input: &Input, inner: Option<&str>, moo
     };
     match name.and_then(|name| common.message(name)) {
         Some(message) => {
-            let faults = if rng.percent(70) { 0 } else { 40 };
+            let faults = if rng.percent(85) { 0 } else { 40 };
             let text = Writer { rng, common, mood, faults }.message(message, 0);
             if rng.percent(4) { broken(rng, text.into_bytes()) } else { text.into_bytes() }
         }

@@ -23,10 +23,10 @@ use std::fmt;
 
 use chalk_decode::Tier;
 
-use crate::compile::{Checked, check};
 use crate::message::Message;
 use crate::oracle::Bug;
 use crate::outcome::Outcome;
+use chalkc::compile::{Checked, check};
 use package::{Package, Resolver};
 use probe::{Failure, attempt};
 use rng::Rng;

@@ -282,6 +282,7 @@ fn resolver(rng: &mut Rng, common: &Common, functions: &[UserFunction], number: 
         let ty = Type { kind, nullable };
         let depth = generator.rng.between(1, 4);
         let value = generator.expr(&ty, depth);
+        let value = if generator.rng.percent(60) { generator.recovered(value, &ty) } else { value };
         features.push(Feature { name: format!("x{position}"), ty, value });
     }
     let has_time = generator.rng.percent(20);
@@ -295,6 +296,7 @@ fn resolver(rng: &mut Rng, common: &Common, functions: &[UserFunction], number: 
             let kind = generator.any_kind();
             let ty = Type { kind, nullable: generator.rng.percent(50) };
             let value = generator.expr(&ty, 2);
+            let value = if generator.rng.percent(60) { generator.recovered(value, &ty) } else { value };
             let name = format!("y{position}");
             paths_of(&name, &ty, &mut generator.paths);
             expressions.push(Feature { name, ty, value });

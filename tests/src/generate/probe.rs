@@ -15,10 +15,10 @@ use chalk_decode::Tier;
 use serde_json::{Value, json};
 
 use super::worker;
-use crate::compile::{Checked, check};
 use crate::message::Message;
 use crate::oracle::{Bug, Difference, Oracle, tiers};
 use crate::outcome::Outcome;
+use chalkc::compile::{Checked, check};
 
 /// Why a package is no success.
 pub(super) enum Failure {

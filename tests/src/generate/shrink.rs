@@ -11,8 +11,8 @@ use super::node::Node;
 use super::package::Package;
 use super::probe::{Failure, attempt, dies};
 use super::{Case, literal};
-use crate::compile::check;
 use crate::oracle::{Bug, tiers};
+use chalkc::compile::check;
 
 /// Most tries: a report should not take minutes.
 const TRIES: usize = 1500;

@@ -10,9 +10,9 @@ mod whole;
 
 use std::sync::Arc;
 
-use crate::compile::Checked;
 use chalk_decode::Tier;
 use chalk_engine::Program;
+use chalkc::compile::Checked;
 
 use crate::message::Message;
 use crate::outcome::Outcome;
@@ -59,8 +59,8 @@ pub struct Oracle<'a> {
 impl<'a> Oracle<'a> {
     /// Compiles a package without errors.
     pub fn new(checked: &'a Checked) -> Result<Oracle<'a>, String> {
-        let image = crate::compile::jit(checked).map_err(|error| format!("code generation failed: {error}"))?;
-        let program = Program::link(image, crate::compile::catalog()).map_err(|error| error.to_string())?;
+        let image = chalkc::compile::jit(checked).map_err(|error| format!("code generation failed: {error}"))?;
+        let program = Program::link(image, chalkc::compile::catalog()).map_err(|error| error.to_string())?;
         Ok(Oracle { checked, program, planted: None })
     }
 

@@ -16,10 +16,10 @@ use chalk_types::{StructType, Value};
 
 use super::NOW_US;
 use super::whole::PlainDecoder;
-use crate::compile::{Checked, catalog};
 use crate::json::object_text;
 use crate::message::Message;
 use crate::outcome::{Outcome, Place};
+use chalkc::compile::{Checked, catalog};
 
 /// One resolver's meaning.
 pub struct Reference<'a> {
