@@ -6,6 +6,8 @@
 //! This crate may know every other one; none may know it.
 
 pub mod bless;
+pub mod determinism;
+pub mod examples;
 pub mod fixture;
 pub mod generate;
 pub mod json;
@@ -13,3 +15,7 @@ pub mod layering;
 pub mod message;
 pub mod oracle;
 pub mod outcome;
+pub mod package;
+pub mod pages;
+pub mod run;
+pub mod ui;

@@ -102,6 +102,11 @@ pub fn run_planted(first: u64, count: u64, bug: Bug) -> Vec<String> {
     (first..first + count).filter_map(|seed| run_seed(seed, Some(bug)).err()).collect()
 }
 
+/// The files of the package of a seed: valid, large, and of every form of the language.
+pub fn sample(seed: u64) -> Result<Vec<(String, String)>, String> {
+    case(seed).map(|(case, ..)| case.package.files())
+}
+
 /// A package with its messages.
 #[derive(Clone)]
 struct Case {

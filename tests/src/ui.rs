@@ -1,0 +1,41 @@
+//! What the compiler says of packages that are wrong: text beside the package, reviewed by people.
+//!
+//! This file must not know any rule.
+
+use std::collections::BTreeSet;
+
+use chalk_diagnostics::Code;
+use chalkc::compile::check;
+
+use crate::fixture::{self, Fixture, repository};
+use crate::{bless, package};
+
+/// The fixtures: `tests/ui/<area>/<message_title>.chalk`.
+pub fn fixtures() -> Vec<Fixture> {
+    fixture::find(&repository().join("tests/ui"), "chalk")
+}
+
+/// Compares what is said with the `.stderr` beside the package.
+pub fn run(fixture: &Fixture) -> Result<(), String> {
+    let name = fixture.path.file_name().expect("a file").to_string_lossy();
+    let checked = check(&package::files(&name, &fixture.text()));
+    if checked.diagnostics.is_empty() {
+        return Err("nothing is said of this package: it belongs into tests/run".to_owned());
+    }
+    bless::compare(&fixture.sibling("stderr"), &package::rendered(&checked))
+}
+
+/// Every diagnostic of a package is shown by some fixture. E05 codes are about artifacts, which have tests of their own.
+pub fn every_code_is_shown() -> Result<(), String> {
+    let mut shown = BTreeSet::new();
+    for fixture in fixtures() {
+        let checked = check(&package::files("a.chalk", &fixture.text()));
+        shown.extend(checked.diagnostics.iter().map(|diagnostic| diagnostic.code));
+    }
+    let missing: Vec<String> = Code::ALL
+        .iter()
+        .filter(|code| !shown.contains(code) && !code.id().starts_with("E05"))
+        .map(|code| format!("{code}: {}", code.title()))
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(format!("no fixture of tests/ui shows\n{}", missing.join("\n"))) }
+}
