@@ -52,6 +52,7 @@ pub fn fates(outcomes: &[Outcome]) -> String {
         ("applied", count(|outcome| matches!(outcome, Outcome::Applied { .. }))),
         ("filtered", count(|outcome| matches!(outcome, Outcome::Filtered))),
         ("skipped", count(|outcome| matches!(outcome, Outcome::Skipped))),
+        ("late", count(|outcome| matches!(outcome, Outcome::Late))),
         ("dead_letter", count(|outcome| matches!(outcome, Outcome::DeadLetter { .. }))),
     ];
     let parts: Vec<String> =

@@ -123,6 +123,8 @@ pub(super) struct Package {
     pub functions: Vec<UserFunction>,
     /// Resolvers.
     pub resolvers: Vec<Resolver>,
+    /// `late_arrival_deadline`
+    pub deadline: Option<&'static str>,
 }
 
 const VARIANTS: [&str; 6] = ["ok", "failed", "pending", "a", "b", "unknown_state"];
@@ -145,7 +147,8 @@ pub(super) fn package(rng: &mut Rng, resolvers: usize) -> Package {
         functions.push(function);
     }
     let resolvers = (0..resolvers).map(|number| resolver(rng, &common, &functions, number)).collect();
-    Package { common, functions, resolvers }
+    let deadline = if rng.percent(40) { Some(*rng.pick(&["10m", "1d", "0s", "5200w"])) } else { None };
+    Package { common, functions, resolvers, deadline }
 }
 
 fn message(rng: &mut Rng, common: &Common, number: usize) -> MessageDecl {
@@ -435,7 +438,8 @@ impl Resolver {
 impl Package {
     /// What resolvers share, as text.
     pub(super) fn common_text(&self) -> String {
-        let mut text = String::from("source topic = kafka(topic: \"topic\")\n\n");
+        let deadline = self.deadline.map(|deadline| format!(", late_arrival_deadline: {deadline}")).unwrap_or_default();
+        let mut text = format!("source topic = kafka(topic: \"topic\"{deadline})\n\n");
         for def in &self.common.enums {
             let _ = writeln!(text, "enum {} {{ {} }}\n", def.name, def.variants.join(", "));
         }
