@@ -68,6 +68,14 @@ fn artifact(text: &str) -> Vec<u8> {
 #[test]
 fn child() {
     let Ok(args) = std::env::var("CHALKD_ARGS") else { return };
+    // A test that is cut off must not leave this process behind.
+    let parent = std::os::unix::process::parent_id();
+    std::thread::spawn(move || {
+        while std::os::unix::process::parent_id() == parent {
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+        std::process::exit(1);
+    });
     let args = ["chalkd".into()].into_iter().chain(args.split(' ').map(Into::into));
     let code = chalkd::cli::main(args, &chalkd::engine_pipeline::open);
     std::process::exit(if code == std::process::ExitCode::SUCCESS { 0 } else { 1 });

@@ -101,7 +101,10 @@ fn broken(rng: &mut Rng, mut bytes: Vec<u8>) -> Vec<u8> {
     match rng.below(6) {
         0 => bytes.truncate(at),
         1 => bytes.insert(at, *rng.pick(b"{}[],:\"\\x0\x01")),
-        2 => bytes.extend_from_slice(*rng.pick(&[&b" "[..], b"\n", b"x", b"{}", b",", b"\xff"])),
+        2 => {
+            let junk: [&[u8]; 6] = [b" ", b"\n", b"x", b"{}", b",", b"\xff"];
+            bytes.extend_from_slice(junk[rng.below(junk.len())]);
+        }
         3 => bytes.splice(0..0, *rng.pick(&[*b"\xef\xbb\xbf", *b"\n\t ", *b"[[["])).for_each(drop),
         4 if at < bytes.len() => {
             bytes.remove(at);
@@ -118,7 +121,7 @@ impl Writer<'_> {
     }
 
     fn blank(&mut self) -> &'static str {
-        if self.rng.percent(3) { *self.rng.pick(&[" ", "\n", "\t", "  "]) } else { "" }
+        if self.rng.percent(3) { [" ", "\n", "\t", "  "][self.rng.below(4)] } else { "" }
     }
 
     fn message(&mut self, message: &MessageDecl, depth: usize) -> String {

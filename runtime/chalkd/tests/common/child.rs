@@ -15,6 +15,14 @@ use super::{UserProgram, source};
 /// The body of the test `child`.
 pub(crate) fn run() {
     let Ok(text) = std::env::var("CHALKD_TEST_SOURCE") else { return };
+    // A test that is cut off must not leave this process behind.
+    let parent = std::os::unix::process::parent_id();
+    std::thread::spawn(move || {
+        while std::os::unix::process::parent_id() == parent {
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+        std::process::exit(1);
+    });
     let open = move |path: &Path| {
         assert_eq!(path, Path::new("app.chalkb"));
         let mut parts = text.split(' ');
