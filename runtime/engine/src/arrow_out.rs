@@ -17,6 +17,7 @@ use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer, OffsetBuffe
 use arrow_data::ArrayDataBuilder;
 use arrow_schema::{DataType, Field, Fields};
 use chalk_artifact::abi::ColumnView;
+use chalk_catalog::{bit_at, text_at};
 use chalk_types::{EnumType, Kind, Type, arrow_field, to_arrow};
 
 /// Bytes of one value of a kind that has a fixed width.
@@ -54,35 +55,6 @@ fn enum_array(def: &EnumType, keys: Int32Array) -> ArrayRef {
     Arc::new(DictionaryArray::new(keys, Arc::new(variants)))
 }
 
-/// Reads a bit of a bitmap.
-///
-/// # Safety
-/// The bitmap has more than `row` bits.
-unsafe fn bit(bitmap: *const u8, row: usize) -> bool {
-    // SAFETY: the caller's promise.
-    unsafe { *bitmap.add(row / 8) >> (row % 8) & 1 == 1 }
-}
-
-/// The text or bytes of a view.
-///
-/// # Safety
-/// `column` is a string or bytes column of more than `row` rows, whose data buffers are alive.
-pub(crate) unsafe fn text_at<'a>(column: &ColumnView, row: usize) -> &'a [u8] {
-    // SAFETY: the caller's promise; a view is 16 bytes and lies inside the data or inside a data buffer (Arrow's layout).
-    unsafe {
-        let view = column.data.add(row * 16);
-        let size_bytes = view.cast::<u32>().read_unaligned() as usize;
-        let start = if size_bytes <= 12 {
-            view.add(4)
-        } else {
-            let buffer = view.add(8).cast::<u32>().read_unaligned() as usize;
-            let offset = view.add(12).cast::<u32>().read_unaligned() as usize;
-            (*column.buffers.add(buffer)).add(offset)
-        };
-        std::slice::from_raw_parts(start, size_bytes)
-    }
-}
-
 /// Copies rows of a column into an Arrow array.
 ///
 /// # Safety
@@ -92,7 +64,7 @@ pub unsafe fn to_array(column: &ColumnView, ty: &Type, rows: Range<usize>) -> Ar
     let count = rows.len();
     let nulls = (ty.nullable && !column.validity.is_null()).then(|| {
         // SAFETY: a validity bitmap has a bit per row.
-        NullBuffer::new(BooleanBuffer::collect_bool(count, |row| unsafe { bit(column.validity, rows.start + row) }))
+        NullBuffer::new(BooleanBuffer::collect_bool(count, |row| unsafe { bit_at(column.validity, rows.start + row) }))
     });
     let is_valid = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
     // SAFETY: of the pointers read in this function: a column of this kind has the buffers and children that `abi::ColumnView` lists.
@@ -101,7 +73,7 @@ pub unsafe fn to_array(column: &ColumnView, ty: &Type, rows: Range<usize>) -> Ar
         Kind::Null => Arc::new(NullArray::new(count)),
         Kind::Bool => {
             // SAFETY: a bool column has a bit per row.
-            let values = BooleanBuffer::collect_bool(count, |row| unsafe { bit(column.data, rows.start + row) });
+            let values = BooleanBuffer::collect_bool(count, |row| unsafe { bit_at(column.data, rows.start + row) });
             Arc::new(BooleanArray::new(values, nulls))
         }
         Kind::String => {

@@ -14,7 +14,7 @@ use crate::slot::{NULL_SLOT, bytes_slot, slot_bytes};
 ///
 /// # Safety
 /// `index` is in range of the bitmap.
-pub(crate) unsafe fn bit_at(bits: *const u8, index: usize) -> bool {
+pub unsafe fn bit_at(bits: *const u8, index: usize) -> bool {
     // SAFETY: the caller vouches for the range.
     unsafe { bits.add(index / 8).read() & (1 << (index % 8)) != 0 }
 }
@@ -23,7 +23,7 @@ pub(crate) unsafe fn bit_at(bits: *const u8, index: usize) -> bool {
 ///
 /// # Safety
 /// The column holds views, the row is in range and not null, and its buffers live for `'a`.
-pub(crate) unsafe fn text_at(view: &ColumnView, row: usize) -> &[u8] {
+pub unsafe fn text_at(view: &ColumnView, row: usize) -> &[u8] {
     // SAFETY: the caller vouches for the column; a view is 16 bytes: length, then the text itself or prefix, buffer, offset.
     unsafe {
         let entry = view.data.add(row * 16);

@@ -21,7 +21,7 @@ pub mod slot;
 pub use builder::{ColumnBuilder, ColumnData, ColumnViews};
 pub use call::{HeldSlot, bare_kernel_context, call_scalar};
 pub use catalog::{Catalog, Function, FunctionId};
-pub use column::{slot_at, slot_value, slots_equal, value_at};
+pub use column::{bit_at, slot_at, slot_value, slots_equal, text_at, value_at};
 pub use context::{CallContext, FunctionError};
 pub use def::{Body, FunctionDef, IrOp};
 pub use resolve::{ArgSource, ArgType, ResolveError, Resolved};
