@@ -7,7 +7,7 @@
 use chalk_artifact::image::CodeImage;
 use chalk_catalog::Catalog;
 use chalk_codegen::{CompileOptions, Module};
-use chalk_diagnostics::{Diagnostic, SourceMap, has_errors, sort};
+use chalk_diagnostics::{Code, Diagnostic, SourceMap, has_errors, sort};
 use chalk_hir::program::Program;
 
 /// What is known of a package after checking.
@@ -45,7 +45,10 @@ pub fn check(files: &[(String, String)]) -> Checked {
     }
     let analysis =
         chalk_hir::analyze(&trees.iter().collect::<Vec<_>>(), catalog(), &chalk_connectors::connector_defs());
-    diagnostics.extend(analysis.diagnostics);
+    // What could not be read may use what seems unused.
+    let is_readable = !has_errors(&diagnostics);
+    let is_unused = |code| matches!(code, Code::W0101 | Code::W0102 | Code::W0103);
+    diagnostics.extend(analysis.diagnostics.into_iter().filter(|found| is_readable || !is_unused(found.code)));
     sort(&mut diagnostics);
     Checked { sources, diagnostics, program: analysis.program }
 }

@@ -277,6 +277,19 @@ impl Context<'_> {
                 if self.package.get(&first.text) == Some(Entry::Later) {
                     return Err(Reported);
                 }
+                let is_type = |entry| matches!(entry, Entry::Message(_) | Entry::Enum(_));
+                if self.package.get(&first.text).is_some_and(is_type)
+                    && self.package.get(&second.text).is_some_and(is_type)
+                {
+                    self.mark_used(&second.text);
+                    let text = path.text();
+                    return Err(self.report(
+                        Diagnostic::new(Code::E0103, format!("there is no type `{text}`"), path.span)
+                            .at("messages and enums stand side by side, not in one another")
+                            .help(format!("write `{}`", second.text))
+                            .fix(path.span, second.text.clone()),
+                    ));
+                }
                 let classes = self.package.names_where(|entry| matches!(entry, Entry::Class(_)));
                 let diagnostic =
                     Diagnostic::new(Code::E0103, format!("there is no features class `{}`", first.text), first.span)

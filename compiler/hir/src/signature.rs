@@ -9,9 +9,10 @@ use chalk_syntax::ast;
 use chalk_types::{Kind, Type};
 
 use crate::context::{Checked, Context, Reported};
+use crate::expr::listed;
 use crate::package::{Entry, not_yet};
 use crate::program::{Function, MessageInput};
-use crate::resolve_type::Place;
+use crate::resolve_type::{Place, scalar};
 
 pub(crate) fn source(context: &Context, decl: &ast::Stream, clauses_are_right: bool) -> Checked<usize> {
     // Clauses of a later version are reported; the source of such a resolver counts as used.
@@ -57,7 +58,13 @@ pub(crate) fn source(context: &Context, decl: &ast::Stream, clauses_are_right: b
             let diagnostic = Diagnostic::new(Code::E0104, format!("there is no source `{}`", name.text), name.span);
             Err(context.report(match did_you_mean(&name.text, names.iter().copied()) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near.to_owned()),
-                None => diagnostic.help(format!("declare it: `source {} = kafka(topic: \"…\")`", name.text)),
+                None => {
+                    let declare = format!("declare it: `source {} = kafka(topic: \"…\")`", name.text);
+                    match &names[..] {
+                        [] => diagnostic.help(declare),
+                        names => diagnostic.help(format!("{declare}; declared here: {}", listed(names))),
+                    }
+                }
             }))
         }
     }
@@ -132,10 +139,22 @@ pub(crate) fn class(context: &Context, decl: &ast::Stream) -> Checked<usize> {
                     format!("`{text}` is {}, not a features class", entry.describe()),
                     ty.span,
                 ),
+                None if name.is_some_and(|name| scalar(&name.text).is_some()) => {
+                    Diagnostic::new(Code::E0409, format!("`{text}` is a type of values, not a features class"), ty.span)
+                }
                 None => Diagnostic::new(Code::E0409, format!("there is no features class `{text}`"), ty.span),
             };
             Err(context.report(match did_you_mean(&text, classes.iter().copied()) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(ty.span, near.to_owned()),
+                None if entry.is_some() || name.is_none_or(|name| scalar(&name.text).is_some()) => {
+                    let diagnostic = diagnostic.at("a stream resolver writes a features class");
+                    match &classes[..] {
+                        [] => diagnostic.help("declare a class: `features User { id: int }`"),
+                        classes => {
+                            diagnostic.help(format!("name the class that it writes; declared: {}", listed(classes)))
+                        }
+                    }
+                }
                 None => diagnostic.help(format!("declare it: `features {text} {{ … }}`")),
             }))
         }

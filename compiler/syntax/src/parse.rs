@@ -131,7 +131,7 @@ fn diagnostic(file: FileId, chunk: &Chunk<'_>, error: ParseError<'_>) -> Diagnos
         && (expected.contains(Expect::Name) && !expected.contains(Expect::Expression))
     {
         let message = format!("`{word}` is a word of the language and cannot be a name here");
-        return Diagnostic::new(Code::E0011, message, span);
+        return Diagnostic::new(Code::E0011, message, span).help("choose another name");
     }
     if let Some(Tok::Word(word)) = error.found
         && expected.contains(Expect::Clause)
@@ -209,7 +209,16 @@ fn expectation(expected: Expected, bracket: Option<Tok<'_>>) -> Option<String> {
 /// What to do about some frequent mistakes.
 fn hint(error: &ParseError<'_>) -> Option<String> {
     let expected = error.expected;
+    if expected.has_token(Tok::Word("else")) && error.found.is_none_or(|found| found == Tok::Newline) {
+        return Some("add `else …`: an expression has a value for every message".into());
+    }
     match error.found? {
+        Tok::Word("if") if expected.contains(Expect::Operator) => {
+            Some("a choice is written `if condition then a else b`".into())
+        }
+        Tok::Word(_) if expected.has_token(Tok::Colon) && !expected.contains(Expect::Operator) => {
+            Some("a field is written `name: type`".into())
+        }
         Tok::Semicolon => Some("items end with the line, or with a comma".into()),
         Tok::Assign if expected.contains(Expect::Operator) => Some("a comparison is written `==`".into()),
         Tok::Assign if expected.has_token(Tok::Colon) => Some("a field is written `name: type`".into()),

@@ -147,6 +147,9 @@ impl Checker<'_, '_> {
         let is_function = self.context.catalog.overloads(text).next().is_some() || matches!(text, "header" | "recover");
         self.report(if is_function {
             diagnostic.help(format!("it is a function: call it, `{text}(…)`"))
+        } else if let Root::Class(class) = self.root {
+            let names: Vec<&str> = self.context.classes[class].index.keys().map(String::as_str).collect();
+            diagnostic.help(format!("an expression reads the features of its class: {}", listed(&names)))
         } else {
             diagnostic
         })
@@ -331,13 +334,22 @@ impl Checker<'_, '_> {
 }
 
 /// `a`, `b` and `c`, for a message; long lists are cut.
-pub(super) fn listed<S: AsRef<str>>(names: &[S]) -> String {
+pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    joined(names, " and ")
+}
+
+/// `a`, `b` or `c`, for a message; long lists are cut.
+pub(super) fn either<S: AsRef<str>>(names: &[S]) -> String {
+    joined(names, " or ")
+}
+
+fn joined<S: AsRef<str>>(names: &[S], last: &str) -> String {
     let mut text = String::new();
     for (i, name) in names.iter().enumerate().take(8) {
         text += if i == 0 {
             ""
         } else if i + 1 == names.len() {
-            " and "
+            last
         } else {
             ", "
         };

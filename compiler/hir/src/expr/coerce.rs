@@ -231,7 +231,15 @@ pub(super) fn with_conversion(diagnostic: Diagnostic, from: &Kind, to: &Kind, sp
         _ if super::cast::is_castable(from, to) => after(&format!(" as {to}")),
         _ => None,
     };
+    // Every number has a text.
+    let always_fits = matches!(
+        (from, to),
+        (Kind::Bool | Kind::Int(_) | Kind::Float32 | Kind::Float64 | Kind::Decimal { .. }, Kind::String)
+    );
     match help {
+        Some((text, Some(edit))) if always_fits => {
+            diagnostic.help(format!("convert it: `…{text}`")).fix(span.at_end(), edit)
+        }
         Some((text, Some(edit))) => diagnostic
             .help(format!("convert it: `…{text}`, which fails the message where it does not fit"))
             .fix(span.at_end(), edit),

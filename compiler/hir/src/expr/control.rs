@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use chalk_diagnostics::{Code, Diagnostic, Span};
+use chalk_diagnostics::{Code, Diagnostic, Span, did_you_mean};
 use chalk_syntax::ast;
 use chalk_types::{Kind, Type, Value, common_type};
 
@@ -206,6 +206,17 @@ impl Checker<'_, '_> {
             && let Some(variant) = def.variants.iter().position(|variant| *variant == name.text)
         {
             return Ok(constant(Value::Enum(variant as u32), subject.ty.to_required(), pattern.span));
+        }
+        if let (Kind::Enum(def), ast::ExprKind::Name(name)) = (&subject.ty.kind, &pattern.kind)
+            && self.bound_at(&name.text).is_none()
+            && self.context.package.get(&name.text).is_none()
+            && let Some(near) = did_you_mean(&name.text, &def.variants)
+        {
+            return Err(self.report(
+                Diagnostic::new(Code::E0116, format!("`{}` has no variant `{}`", def.name, name.text), name.span)
+                    .help(format!("did you mean `{near}`?"))
+                    .fix(name.span, near.to_owned()),
+            ));
         }
         self.check(pattern, Some(&subject.ty))
     }

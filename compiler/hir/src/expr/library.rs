@@ -320,7 +320,7 @@ impl Checker<'_, '_> {
             ResolveError::Argument { argument, parameter, wanted, got, signatures } => {
                 let diagnostic = Diagnostic::new(
                     Code::E0205,
-                    format!("`{parameter}` of `{name}` takes {}, not `{got}`", super::access::listed(&wanted)),
+                    format!("`{parameter}` of `{name}` takes {}, not `{got}`", super::access::either(&wanted)),
                     at(argument),
                 )
                 .at(format!("this is `{got}`"));

@@ -18,6 +18,8 @@ mod inline;
 mod library;
 mod operators;
 
+pub(crate) use access::listed;
+
 use chalk_diagnostics::{Code, Diagnostic, Span};
 use chalk_syntax::ast;
 use chalk_types::{Kind, Type, Value};

@@ -7,7 +7,7 @@ use chalk_syntax::ast::{self, BinaryOp, UnaryOp};
 use chalk_types::{Kind, Type, common_type};
 
 use super::{Checker, Want};
-use crate::context::Checked;
+use crate::context::{Checked, Reported};
 use crate::program::{Expr, ExprKind};
 
 /// An operator where it stands, with the span of the whole.
@@ -42,19 +42,26 @@ impl Checker<'_, '_> {
         let mut spine = Vec::new();
         let mut leftmost = expr;
         while let ast::ExprKind::Binary { op, op_span, left, right } = &leftmost.kind {
-            spine.push((At { op: *op, op_span: *op_span, span: leftmost.span }, &**right));
+            let is_bare = left.span.start == leftmost.span.start;
+            spine.push((At { op: *op, op_span: *op_span, span: leftmost.span }, &**right, is_bare));
             leftmost = left;
         }
         let hint = |at: &At| match at.op {
             BinaryOp::Coalesce | BinaryOp::Add => want.cloned(),
             _ => None,
         };
-        let first_hint = spine.last().and_then(|(at, _)| hint(at));
+        let first_hint = spine.last().and_then(|(at, ..)| hint(at));
         let mut left = self.check(leftmost, first_hint.as_ref());
         let facts = self.facts_mark();
-        while let Some((at, right)) = spine.pop() {
+        let mut after_comparison = false;
+        while let Some((at, right, is_bare)) = spine.pop() {
             self.nodes += 1;
             self.within_size(at.span)?;
+            // A chain of comparisons was reported by the parser; parentheses would widen the span of the first one.
+            if after_comparison && is_comparison(at.op) {
+                left = Err(Reported);
+            }
+            after_comparison = is_bare && is_comparison(at.op);
             left = self.binary_step(at, left, right, hint(&at).as_ref());
         }
         self.forget(facts);
@@ -201,4 +208,9 @@ impl Checker<'_, '_> {
         .label(left.span, format!("this is `{}`", left.ty))
         .label(right.span, format!("this is `{}`", right.ty))
     }
+}
+
+fn is_comparison(op: BinaryOp) -> bool {
+    use BinaryOp::{Eq, Ge, Gt, In, Le, Lt, Ne, NotIn};
+    matches!(op, Eq | Ne | Lt | Le | Gt | Ge | In | NotIn)
 }
