@@ -9,7 +9,7 @@ use chalk_syntax::ast;
 use chalk_types::{Kind, Type};
 
 use crate::context::{Checked, Context, Reported};
-use crate::expr::listed;
+use crate::expr::either;
 use crate::package::{Entry, not_yet};
 use crate::program::{Function, MessageInput};
 use crate::resolve_type::{Place, scalar};
@@ -62,7 +62,7 @@ pub(crate) fn source(context: &Context, decl: &ast::Stream, clauses_are_right: b
                     let declare = format!("declare it: `source {} = kafka(topic: \"…\")`", name.text);
                     match &names[..] {
                         [] => diagnostic.help(declare),
-                        names => diagnostic.help(format!("{declare}; declared here: {}", listed(names))),
+                        names => diagnostic.help(format!("{declare}, or read from {}", either(names))),
                     }
                 }
             }))
@@ -150,9 +150,7 @@ pub(crate) fn class(context: &Context, decl: &ast::Stream) -> Checked<usize> {
                     let diagnostic = diagnostic.at("a stream resolver writes a features class");
                     match &classes[..] {
                         [] => diagnostic.help("declare a class: `features User { id: int }`"),
-                        classes => {
-                            diagnostic.help(format!("name the class that it writes; declared: {}", listed(classes)))
-                        }
+                        classes => diagnostic.help(format!("name the class that it writes: {}", either(classes))),
                     }
                 }
                 None => diagnostic.help(format!("declare it: `features {text} {{ … }}`")),

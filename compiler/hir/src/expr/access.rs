@@ -334,12 +334,12 @@ impl Checker<'_, '_> {
 }
 
 /// `a`, `b` and `c`, for a message; long lists are cut.
-pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
+pub(super) fn listed<S: AsRef<str>>(names: &[S]) -> String {
     joined(names, " and ")
 }
 
 /// `a`, `b` or `c`, for a message; long lists are cut.
-pub(super) fn either<S: AsRef<str>>(names: &[S]) -> String {
+pub(crate) fn either<S: AsRef<str>>(names: &[S]) -> String {
     joined(names, " or ")
 }
 

@@ -18,7 +18,7 @@ mod inline;
 mod library;
 mod operators;
 
-pub(crate) use access::listed;
+pub(crate) use access::either;
 
 use chalk_diagnostics::{Code, Diagnostic, Span};
 use chalk_syntax::ast;
