@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
 fn checked_package(path: &Path, format: DiagnosticFormat) -> Result<(Project, Checked), Failure> {
     let project = Project::read(path)?;
     let checked = check_package(&project.files);
-    show(&checked.sources, &checked.diagnostics, format, &mut std::io::stderr());
+    show(&project.displayed(), &checked.diagnostics, format, &mut std::io::stderr());
     if checked.is_ok() { Ok((project, checked)) } else { Err(Failure::Reported) }
 }
 

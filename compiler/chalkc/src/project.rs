@@ -9,6 +9,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use chalk_diagnostics::SourceMap;
+
 /// A package on disk.
 pub struct Project {
     /// The folder that paths are relative to.
@@ -87,7 +89,16 @@ impl Project {
 
     /// Where a file of the package lies.
     pub fn path_of(&self, relative: &str) -> PathBuf {
-        self.root.join(relative)
+        if self.root == Path::new(".") { PathBuf::from(relative) } else { self.root.join(relative) }
+    }
+
+    /// The texts under the paths that a person can open from here; positions are those of the package.
+    pub fn displayed(&self) -> SourceMap {
+        let mut sources = SourceMap::new();
+        for (relative, text) in &self.files {
+            sources.add(self.path_of(relative).display().to_string(), text.as_str());
+        }
+        sources
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let project = Project::read(&args.path)?;
     let checked = check(&project.files);
-    show(&checked.sources, &checked.diagnostics, args.format, &mut std::io::stdout());
+    show(&project.displayed(), &checked.diagnostics, args.format, &mut std::io::stdout());
     if !checked.is_ok() {
         return Err(Failure::Reported);
     }
