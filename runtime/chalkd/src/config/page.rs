@@ -13,7 +13,7 @@ pub fn page() -> String {
     let mut page = String::from(
         "# chalk.toml\n\n\
          <!-- Made from runtime/chalkd/src/config/keys.rs and the sources' option lists; a test compares.\n\
-         Make it anew with `UPDATE=1 cargo test -p chalkd --test config_page`. -->\n\n\
+         Make it anew with `CHALK_BLESS=1 cargo test -p chalkd --test config_page`. -->\n\n\
          Read by `chalkd run app.chalkb --config chalk.toml`; without `--config`, `chalk.toml` in the current folder is read if it is there.\n\
          An unknown key is an error. Durations are text with a unit (`\"250ms\"`, `\"1h30m\"`). `${NAME}` in any text is the environment variable\n\
          of that name, and an error where it is not set; `$${` stands for `${`. `chalkd check-config` checks a file without running anything.\n\n\
