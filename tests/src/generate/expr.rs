@@ -484,7 +484,14 @@ impl Generator<'_> {
                 }
                 let op = *self.rng.pick(&["+", "-", "*", "%"]);
                 let (left, right) = (self.signed_kind(), self.signed_kind());
-                let (left, right) = (self.operand(left, want, depth), self.operand(right, want, depth));
+                let left = self.operand(left, want, depth);
+                let right = if self.rng.percent(12) {
+                    // Next to these, arithmetic breaks.
+                    let end = *self.rng.pick(&["(-1)", "0", "1", "2", "(-9223372036854775808)", "9223372036854775807"]);
+                    node!(Type::INT; end)
+                } else {
+                    self.operand(right, want, depth)
+                };
                 Some(binary(want, left, op, right))
             }
             Kind::Int(IntWidth::UInt64) => {
@@ -676,7 +683,10 @@ impl Generator<'_> {
             Kind::Decimal { .. } if self.rng.percent(30) => Kind::Decimal { precision: 10, scale: 2 },
             kind => kind.clone(),
         };
-        (self.operand(kind, want, depth), self.operand(other, want, depth))
+        let left = self.operand(kind, want, depth);
+        // What equals itself, and what does not quite.
+        let right = if self.rng.percent(10) { left.clone() } else { self.operand(other, want, depth) };
+        (left, right)
     }
 }
 

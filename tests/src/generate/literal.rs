@@ -151,7 +151,7 @@ pub(super) fn of(rng: &mut Rng, kind: &Kind) -> Option<Node> {
         Kind::Float32 => {
             node!(ty; format!("(({}) as float32)", rng.pick(&["0.5", "1.5", "0.1", "1e10", "-2.25", "0.0"])))
         }
-        Kind::Float64 => match rng.below(12) {
+        Kind::Float64 => match rng.below(10) {
             0 => node!(ty; "(0.0 / 0.0)"),
             1 => node!(ty; "(1.0 / 0.0)"),
             2 => node!(ty; "(-1.0 / 0.0)"),
@@ -194,8 +194,18 @@ pub(super) fn of(rng: &mut Rng, kind: &Kind) -> Option<Node> {
         }
         Kind::Decimal { precision, scale } => {
             let whole = usize::from(precision - scale);
-            let text = match rng.below(5) {
+            let text = match rng.below(6) {
                 0 => "0".to_owned(),
+                // Around the end of the lower 64 bits, and of their sign.
+                5 if *precision > 28 => {
+                    let ends = [
+                        "922337203.6854775807",
+                        "922337203.6854775808",
+                        "1844674407.3709551615",
+                        "1844674407.3709551616",
+                    ];
+                    (*rng.pick(&ends)).to_owned()
+                }
                 1 => format!("{}{}", "9".repeat(whole.max(1)), fraction(*scale, '9')),
                 2 => format!("-{}{}", "9".repeat(whole.max(1)), fraction(*scale, '9')),
                 3 => format!("1{}", fraction(*scale, '5')),

@@ -215,6 +215,9 @@ impl Writer<'_> {
                 if wire.lenient && self.rng.percent(40) { format!("\" {text} \"") } else { text }
             }
             Kind::Float64 => {
+                if wire.lenient && self.rng.percent(20) {
+                    return (*self.rng.pick(&["\"NaN\"", "\"inf\"", "\"-Infinity\"", "true"])).to_owned();
+                }
                 let text = self.float();
                 if wire.lenient && self.rng.percent(40) { format!("\"{text}\"") } else { text }
             }
@@ -306,6 +309,12 @@ impl Writer<'_> {
     }
 
     fn decimal(&mut self, precision: u8, scale: u8) -> String {
+        if precision > 28 && self.rng.percent(25) {
+            // Around the end of the lower 64 bits, and of their sign.
+            let ends =
+                ["922337203.6854775807", "922337203.6854775808", "-922337203.6854775809", "1844674407.3709551616"];
+            return (*self.rng.pick(&ends)).to_owned();
+        }
         let whole = usize::from(precision - scale);
         let digits = self.rng.between(1, whole.max(1));
         let fraction = self.rng.below(usize::from(scale) + 1);
