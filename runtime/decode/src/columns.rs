@@ -8,11 +8,13 @@
 //!
 //! This file must not know JSON or plans.
 
+use std::sync::Arc;
+
 use chalk_artifact::abi::ColumnView;
 use chalk_types::{IntWidth, Kind, Type, Value};
 
 use crate::arena::{Arena, Mark};
-use crate::memory::Buffer;
+use crate::memory::{Block, Buffer};
 
 /// Position of a column in `DecodedColumns::columns`.
 pub(crate) type ColumnId = u32;
@@ -107,6 +109,9 @@ pub struct DecodedColumns {
     item_columns: Vec<ColumnId>,
     saved_lens: Vec<usize>,
     shared: bool,
+    /// Views that were moved since `begin`: a short text lies in its view, and a kernel that read it holds its address
+    /// while `decode_one` adds rows.
+    outgrown: Vec<Arc<Block>>,
 }
 
 // SAFETY: the raw pointers point into buffers that this struct owns, or into the batch's buffer, which is only handed on
@@ -152,6 +157,7 @@ impl DecodedColumns {
             item_columns,
             saved_lens: Vec::new(),
             shared: false,
+            outgrown: Vec::new(),
         };
         decoded.begin(0);
         decoded.refresh_views(std::ptr::null());
@@ -164,6 +170,7 @@ impl DecodedColumns {
     pub(crate) fn begin(&mut self, rows: usize) {
         self.unshare();
         self.arena.clear();
+        self.outgrown.clear();
         for index in 0..self.item_columns.len() {
             let column = self.item_columns[index] as usize;
             self.columns[column].len = 0;
@@ -231,7 +238,10 @@ impl DecodedColumns {
     fn grow(&mut self, id: ColumnId, rows: usize) {
         let column = &mut self.columns[id as usize];
         column.capacity = column.capacity.max(rows);
-        column.data.reserve(column.layout.data_bytes(rows));
+        let outgrown = column.data.reserve(column.layout.data_bytes(rows));
+        if column.layout == Layout::View {
+            self.outgrown.extend(outgrown);
+        }
         if let Some(validity) = &mut column.validity {
             validity.reserve(rows.div_ceil(8));
         }

@@ -100,11 +100,9 @@ impl Buffer {
         Buffer { start: block.start(), block }
     }
 
-    /// Makes room for that many bytes; those that are there stay.
-    pub(crate) fn reserve(&mut self, size_bytes: usize) {
-        if size_bytes > self.block.size_bytes() {
-            self.replace(size_bytes);
-        }
+    /// Makes room for that many bytes; those that are there stay. Gives the block that they were in, where it was another one.
+    pub(crate) fn reserve(&mut self, size_bytes: usize) -> Option<Arc<Block>> {
+        (size_bytes > self.block.size_bytes()).then(|| self.replace(size_bytes))
     }
 
     /// Takes a block of its own where the present one is held by somebody else; the bytes stay.
@@ -114,12 +112,12 @@ impl Buffer {
         }
     }
 
-    fn replace(&mut self, size_bytes: usize) {
+    fn replace(&mut self, size_bytes: usize) -> Arc<Block> {
         let block = Block::new(size_bytes);
         // SAFETY: both blocks are at least as large as the old one, and distinct.
         unsafe { std::ptr::copy_nonoverlapping(self.start, block.start(), self.block.size_bytes()) };
         self.start = block.start();
-        self.block = block;
+        std::mem::replace(&mut self.block, block)
     }
 
     pub(crate) fn share(&self, size_bytes: usize) -> SharedBytes {
