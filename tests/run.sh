@@ -8,4 +8,6 @@ for tool in cargo cc make; do
 done
 command -v java >/dev/null && command -v mvn >/dev/null ||
   echo "tests/run.sh: no Java or Maven; the Kafka tests use the mock cluster of the client library" >&2
-exec cargo test --workspace --locked "$@"
+# Documentation first, so that the last lines are those of the tests proper.
+cargo test --workspace --locked --doc "$@"
+exec cargo test --workspace --locked --lib --bins --tests "$@"
