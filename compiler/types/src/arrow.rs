@@ -5,6 +5,7 @@
 //! This file must not know how columns are filled.
 
 use std::fmt;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
@@ -64,10 +65,10 @@ pub fn to_arrow(kind: &Kind) -> DataType {
 pub fn arrow_field(name: &str, ty: &Type) -> Field {
     let field = Field::new(name, to_arrow(&ty.kind), ty.nullable);
     match &ty.kind {
-        Kind::Enum(def) => field.with_metadata([
+        Kind::Enum(def) => field.with_metadata(HashMap::from([
             ("chalk:enum".to_owned(), def.name.clone()),
             ("chalk:variants".to_owned(), def.variants.join(",")),
-        ]),
+        ])),
         _ => field,
     }
 }
