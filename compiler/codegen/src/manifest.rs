@@ -2,7 +2,7 @@
 //!
 //! This file must not know code.
 
-use chalk_artifact::manifest::{Feature, FeatureClass, Source};
+use chalk_artifact::manifest::{Feature, FeatureClass, FeatureWindow, Source};
 use chalk_hir::program;
 
 /// A source.
@@ -27,6 +27,8 @@ pub(crate) fn class(class: &program::FeatureClass) -> FeatureClass {
         primary_key: class.primary_key as u32,
         time: class.time.map(|time| time as u32),
         features: class.features.iter().map(feature).collect(),
+        aggregates: Vec::new(),
+        links: Vec::new(),
         expressions: None,
     }
 }
@@ -40,5 +42,9 @@ fn feature(feature: &program::Feature) -> Feature {
         metadata: feature.doc.metadata.clone(),
         max_staleness_us: feature.max_staleness_us,
         is_expression: feature.expression.is_some(),
+        window: feature
+            .window
+            .as_ref()
+            .map(|window| FeatureWindow { feature: window.feature.clone(), duration_us: window.duration_us }),
     }
 }

@@ -95,14 +95,18 @@ pub fn compile(
             prefilter,
             main: add(main.kernel),
             outputs: main.outputs,
+            dedup: None,
+            feeds: Vec::new(),
+            window: None,
             environments: resolver.environments.clone(),
             skip_online: resolver.skip_online,
             skip_offline: resolver.skip_offline,
         });
     }
     for (class, described) in program.classes.iter().zip(&mut manifest.classes) {
-        if let Some((kernel, outputs)) = build::expressions(program, catalog, &mut tables, class) {
-            described.expressions = Some(ExpressionPlan { kernel: add(kernel), outputs });
+        if let Some(built) = build::expressions(program, catalog, &mut tables, class) {
+            described.expressions = Some(ExpressionPlan { kernel: add(built.kernel), outputs: built.outputs });
+            described.links = built.links;
         }
     }
 

@@ -45,6 +45,8 @@ impl Evaluator<'_> {
                 header.map_or(Value::Null, |(_, value)| Value::Bytes(value.clone()))
             }
             ExprKind::Feature(feature) => env.features[feature].clone(),
+            ExprKind::Aggregate(position) => env.aggregates[*position].clone(),
+            ExprKind::Linked { foreign_key, feature, .. } => env.linked[&(*foreign_key, *feature)].clone(),
             ExprKind::Local(local) => env.locals[local].clone(),
             ExprKind::Let { local, value, body } => {
                 let value = self.expr(value, env)?;

@@ -93,6 +93,10 @@ pub(crate) struct Env<'a> {
     pub(crate) row: Option<&'a Row>,
     pub(crate) locals: HashMap<LocalId, Value>,
     pub(crate) features: HashMap<usize, Value>,
+    /// Per aggregate of the class its value.
+    pub(crate) aggregates: Vec<Value>,
+    /// Features of other classes, by foreign key and position.
+    pub(crate) linked: HashMap<(usize, usize), Value>,
 }
 
 impl Evaluator<'_> {
@@ -184,7 +188,12 @@ impl Evaluator<'_> {
 
 /// Whether an expression reads no other features than those known.
 fn reads_only(expr: &Expr, known: &HashMap<usize, Value>) -> bool {
-    let mut ok = !matches!(&expr.kind, ExprKind::Feature(feature) if !known.contains_key(feature));
+    let mut ok = match &expr.kind {
+        ExprKind::Feature(feature) => known.contains_key(feature),
+        // Known to a query only.
+        ExprKind::Aggregate(_) | ExprKind::Linked { .. } => false,
+        _ => true,
+    };
     expr.for_each_child(|child| ok = ok && reads_only(child, known));
     ok
 }

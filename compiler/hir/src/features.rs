@@ -109,6 +109,8 @@ fn class(context: &Context, index: usize, decl: &ast::Features) -> FeatureClass 
             ty: declared.unwrap_or(Type::NULL),
             max_staleness_us,
             expression,
+            window: None,
+            foreign_key: None,
         });
         fields.push(field);
     }
@@ -124,6 +126,8 @@ fn class(context: &Context, index: usize, decl: &ast::Features) -> FeatureClass 
         primary_key,
         time: time.map(|(position, _)| position),
         features,
+        relations: Vec::new(),
+        aggregates: Vec::new(),
         expression_order,
     }
 }

@@ -63,7 +63,19 @@ pub fn analyze(files: &[&ast::File], catalog: &'static Catalog, connectors: &[&C
     let mut diagnostics = diagnostics.into_inner();
     chalk_diagnostics::sort(&mut diagnostics);
     let functions = functions.into_iter().flatten().filter_map(Rc::into_inner).collect();
-    Analysis { program: Program { messages, enums, sources, classes, resolvers, functions }, diagnostics }
+    Analysis {
+        program: Program {
+            messages,
+            enums,
+            sources,
+            classes,
+            resolvers,
+            aggregations: Vec::new(),
+            tests: Vec::new(),
+            functions,
+        },
+        diagnostics,
+    }
 }
 
 /// Checks a single `bool` expression without names, for examples and tools (the library's examples are such).

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use chalk_artifact::decode_plan::UnixUnit;
 use chalk_artifact::manifest::OptionValue;
 use chalk_catalog::FunctionDef;
+use chalk_catalog::aggregate::{AggregateCall, AggregateDef};
 use chalk_diagnostics::Span;
 use chalk_types::{EnumType, StructType, Type, Value};
 
@@ -27,6 +28,10 @@ pub struct Program {
     pub classes: Vec<FeatureClass>,
     /// Stream resolvers in order of declaration.
     pub resolvers: Vec<StreamResolver>,
+    /// Aggregations: of collections in order of class and feature, then of windowed resolvers.
+    pub aggregations: Vec<Aggregation>,
+    /// `test` blocks in order of declaration.
+    pub tests: Vec<Test>,
     /// User functions, as declared; calls of them are inlined, so this is for tools (and for warnings).
     pub functions: Vec<Function>,
 }
@@ -108,8 +113,13 @@ pub struct FeatureClass {
     pub primary_key: usize,
     /// Position of the `@time` feature.
     pub time: Option<usize>,
-    /// In order of declaration.
+    /// In order of declaration. A windowed feature is one feature for each of its windows, in the order of the windows; collections
+    /// and links to other classes are not among them.
     pub features: Vec<Feature>,
+    /// Has-many and has-one declarations.
+    pub relations: Vec<Relation>,
+    /// What expressions of the class read of aggregations (`ExprKind::Aggregate`), without repetition.
+    pub aggregates: Vec<AggregateValue>,
     /// Positions of the expression features, in an order in which each comes after those that it reads.
     pub expression_order: Vec<usize>,
 }
@@ -129,9 +139,214 @@ pub struct Feature {
     pub ty: Type,
     /// `@max_staleness` of its own.
     pub max_staleness_us: Option<i64>,
-    /// `= expression` over features of the same class (`ExprKind::Feature`), converted to `ty`.
+    /// `= expression` over features of the same class (`ExprKind::Feature`), of linked classes and over aggregates, converted to `ty`. The
+    /// features of a continuous windowed resolver have what it assigns here, its `key` being the primary key.
     pub expression: Option<Expr>,
+    /// Of a windowed feature: which window of which.
+    pub window: Option<FeatureWindow>,
+    /// The class that it is a foreign key of.
+    pub foreign_key: Option<usize>,
 }
+
+/// One window of a windowed feature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeatureWindow {
+    /// The feature's name as declared; `Feature::name` is `num_failed_logins[10m]`.
+    pub feature: String,
+    /// How long; none = all time.
+    pub duration_us: Option<i64>,
+}
+
+/// A link between classes.
+#[derive(Debug)]
+pub struct Relation {
+    /// Its name.
+    pub name: String,
+    /// Where its name is declared.
+    pub span: Span,
+    /// Its doc comment.
+    pub doc: Doc,
+    /// The other class.
+    pub class: usize,
+    /// Which way.
+    pub kind: RelationKind,
+}
+
+/// Which way a link goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    /// `[LoginAttempt]`: rows of the other class whose foreign key (position there) is this class's primary key.
+    HasMany {
+        /// Position in the other class.
+        foreign_key: usize,
+    },
+    /// `Profile`: the row of the other class that this class's foreign key names.
+    HasOne {
+        /// Position in this class.
+        foreign_key: usize,
+    },
+}
+
+/// A leaf of an aggregation over one window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AggregateValue {
+    /// Position in `Program::aggregations`.
+    pub aggregation: usize,
+    /// Position in its leaves.
+    pub leaf: usize,
+    /// The window; none where the aggregation is `Total`.
+    pub window_us: Option<i64>,
+}
+
+/// Aggregates of one class over one stream of events; they share their state.
+///
+/// Collections of a class have up to one for each of: no window, continuous windows, and each `@materialize` of other buckets. A windowed
+/// resolver has one.
+#[derive(Debug)]
+pub struct Aggregation {
+    /// `User.login_attempts`, `User.failed_logins`.
+    pub name: String,
+    /// The class whose primary key is the key.
+    pub class: usize,
+    /// Where the collection or the resolver is declared.
+    pub span: Span,
+    /// The types of what events carry; feeds compute them.
+    pub columns: Vec<EventColumn>,
+    /// What is aggregated, without repetition.
+    pub leaves: Vec<Leaf>,
+    /// Over which windows, and how.
+    pub kind: AggregationKind,
+}
+
+/// A column of an aggregation's events.
+#[derive(Clone, Debug)]
+pub struct EventColumn {
+    /// Where it is written.
+    pub span: Span,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// One aggregate.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    /// The aggregate.
+    pub aggregate: &'static AggregateDef,
+    /// Its types and constants.
+    pub call: AggregateCall,
+    /// The column that must be true for an event to count.
+    pub filter: Option<usize>,
+    /// The columns that are its arguments.
+    pub args: Vec<usize>,
+    /// Where it is called.
+    pub span: Span,
+}
+
+/// How an aggregation of a stream resolver's messages comes about.
+#[derive(Debug)]
+pub struct Feed {
+    /// Position in `Program::aggregations`.
+    pub aggregation: usize,
+    /// The key, of the primary key's type or its optional one (null: no event). None where the aggregation keeps messages for SQL. Over
+    /// `ExprKind::Feature` of the resolver's class (all of them set or computable there) if the aggregation is of a
+    /// collection, over the message if it is of a windowed resolver.
+    pub key: Option<Expr>,
+    /// A value per column.
+    pub columns: Vec<Expr>,
+}
+
+/// `dedup key within duration`.
+#[derive(Debug)]
+pub struct Dedup {
+    /// The key: an integer, text, bytes, date, datetime, enum or bool, or the optional one of these.
+    pub key: Expr,
+    /// How long it is remembered.
+    pub within_us: i64,
+}
+
+/// What makes a resolver a windowed one.
+#[derive(Debug)]
+pub struct Windowed {
+    /// Its aggregation; the resolver's only feed is of it.
+    pub aggregation: usize,
+    /// Of `tumbling` windows: what is set when a window is over, per window length, ascending. Expressions are over
+    /// `ExprKind::Feature` of the primary key and `ExprKind::Aggregate`.
+    pub closes: Vec<WindowClose>,
+    /// The query instead.
+    pub sql: Option<SqlWindow>,
+}
+
+/// What is set when a tumbling window is over.
+#[derive(Debug)]
+pub struct WindowClose {
+    /// The window's length.
+    pub window_us: i64,
+    /// Feature position and value; the primary key is among them.
+    pub assignments: Vec<(usize, Expr)>,
+}
+
+/// A `sql` body, planned.
+#[derive(Debug)]
+pub struct SqlWindow {
+    /// The query.
+    pub query: String,
+    /// The parameter: the name of the query's one table.
+    pub table: String,
+    /// Name and type of each column of the table.
+    pub columns: Vec<(String, Type)>,
+    /// Per window length, ascending: per column of the result the feature that it sets.
+    pub outputs: Vec<Vec<usize>>,
+}
+
+/// A `test` block.
+#[derive(Debug)]
+pub struct Test {
+    /// Its name.
+    pub name: String,
+    /// Where the name stands.
+    pub span: Span,
+    /// The resolver that it is for, by position.
+    pub resolver: usize,
+    /// What happens, in order.
+    pub steps: Vec<TestStep>,
+}
+
+/// A step of a test.
+#[derive(Debug)]
+pub struct TestStep {
+    /// The time on the clock from here on; none: as before (at first, the epoch of the machine's clock does not matter: no step without a time may depend on one).
+    pub at_us: Option<i64>,
+    /// Where it stands.
+    pub span: Span,
+    /// What happens.
+    pub kind: TestStepKind,
+}
+
+/// What happens in a step.
+#[derive(Debug)]
+pub enum TestStepKind {
+    /// A message arrives, at the step's time.
+    Given {
+        /// Its bytes.
+        message: Vec<u8>,
+        /// Its headers.
+        headers: Vec<(String, Vec<u8>)>,
+    },
+    /// The fate of the latest message (`applied`, `skipped`, …).
+    ExpectFate(String),
+    /// What a query at the step's time gives.
+    Expect {
+        /// The class.
+        class: usize,
+        /// The primary key; none: that of the latest message.
+        key: Option<Value>,
+        /// Feature position, what it is (null: none), and where that is written.
+        values: Vec<(usize, Value, Span)>,
+    },
+}
+
+/// How events are kept: see `chalk_artifact::manifest`, which has the same.
+pub use chalk_artifact::manifest::{AggregationKind, Buckets, Tier, Window};
 
 /// A user function, checked as declared.
 #[derive(Debug)]
@@ -148,7 +363,8 @@ pub struct Function {
     pub body: Expr,
 }
 
-/// A stream resolver. The order of work: prefilter, decode, parse, filter, timestamp, assignments.
+/// A stream resolver. The order of work: prefilter, decode, parse, filter, timestamp and
+/// late check, dedup, assignments, expression features, feeds.
 #[derive(Debug)]
 pub struct StreamResolver {
     /// Its name.
@@ -173,8 +389,14 @@ pub struct StreamResolver {
     pub filter: Option<Expr>,
     /// `timestamp`: a `datetime` or `datetime?`. Where no clause stands, the `@time` feature's assignment, else none.
     pub timestamp: Option<Expr>,
-    /// What is set, in order of writing: feature position and value, converted to its type.
+    /// `dedup`, evaluated after the late check.
+    pub dedup: Option<Dedup>,
+    /// What is set, in order of writing: feature position and value, converted to its type. Empty for windowed resolvers.
     pub assignments: Vec<(usize, Expr)>,
+    /// Aggregations of which applied messages are events, evaluated after assignments and expression features.
+    pub feeds: Vec<Feed>,
+    /// Over `[Message]`: what makes it windowed.
+    pub window: Option<Windowed>,
     /// `@environments`
     pub environments: Vec<String>,
     /// `@skip_online`
@@ -222,6 +444,17 @@ pub enum ExprKind {
     Header(String),
     /// A feature of the same class, by position.
     Feature(usize),
+    /// Of the class's `aggregates`, by position.
+    Aggregate(usize),
+    /// A feature of the class that a foreign key of this class points to; null where nothing is stored there.
+    Linked {
+        /// The foreign key's position.
+        foreign_key: usize,
+        /// The other class.
+        class: usize,
+        /// Position of the feature there.
+        feature: usize,
+    },
     /// A bound name.
     Local(LocalId),
     /// Binds the value, once evaluated, in the body.
@@ -415,6 +648,8 @@ impl Expr {
             | ExprKind::Envelope(_)
             | ExprKind::Header(_)
             | ExprKind::Feature(_)
+            | ExprKind::Aggregate(_)
+            | ExprKind::Linked { .. }
             | ExprKind::Local(_) => {}
             ExprKind::Let { value, body, .. } => {
                 visit(value);
@@ -459,6 +694,8 @@ impl Expr {
             | ExprKind::Envelope(_)
             | ExprKind::Header(_)
             | ExprKind::Feature(_)
+            | ExprKind::Aggregate(_)
+            | ExprKind::Linked { .. }
             | ExprKind::Local(_) => {}
             ExprKind::Let { value, body, .. } => {
                 visit(value);

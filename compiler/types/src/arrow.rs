@@ -4,8 +4,8 @@
 //!
 //! This file must not know how columns are filled.
 
-use std::fmt;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};

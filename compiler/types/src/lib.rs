@@ -6,8 +6,10 @@
 //! This crate must never know syntax, diagnostics or where a type came from.
 
 mod arrow;
+pub mod codec;
 mod coerce;
 mod value;
+pub mod varint;
 
 use std::fmt;
 use std::sync::Arc;

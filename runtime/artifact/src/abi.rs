@@ -172,13 +172,28 @@ pub mod runtime_helpers {
     /// `(cx, text, start, end, ret)`: code points `start..end` of a string, ends as in Python: negative ones count from the
     /// end, those out of range are moved into it; an end left out is 0 or `i64::MAX`. The result points into the text.
     pub const SLICE_TEXT: &str = "rt.slice_text(cx, text, start, end, ret)";
+    /// `(cx, row, slot)`: the message's `dedup` key, reported when it is admitted (by `where`, `parse`, its time), before its expressions are computed.
+    pub const DEDUP_KEY: &str = "rt.dedup_key(cx, row, key)";
     /// `(a, b) -> bits`: the remainder of two f64 given as bits, with the sign of the dividend (C `fmod`, Rust `%`).
     pub const FLOAT_REM: &str = "rt.float_rem(a, b) -> float";
     /// `(a, b) -> bits`: `powf` of two f64 given as bits.
     pub const FLOAT_POW: &str = "rt.float_pow(a, b) -> float";
     /// All of them.
-    pub const ALL: [&str; 12] =
-        [FAIL, EMIT, VIEW, DECODE_JSON, COMPARE_BYTES, EQUAL, MAP_GET, LIST, CONCAT, SLICE_TEXT, FLOAT_REM, FLOAT_POW];
+    pub const ALL: [&str; 13] = [
+        FAIL,
+        EMIT,
+        VIEW,
+        DECODE_JSON,
+        COMPARE_BYTES,
+        EQUAL,
+        MAP_GET,
+        LIST,
+        CONCAT,
+        SLICE_TEXT,
+        DEDUP_KEY,
+        FLOAT_REM,
+        FLOAT_POW,
+    ];
 }
 
 /// Version of the meaning of the structs; raise it when a field keeps its name but changes its sense.

@@ -1,6 +1,6 @@
 //! Values of Arrow columns as stored bytes and as plain values.
 //!
-//! Bytes are those of `state/value_codec.rs`, written without a `Value` in between, because this is done for every row
+//! Bytes are those of `chalk_types::codec`, written without a `Value` in between, because this is done for every row
 //! of
 //! a stream.
 //!
@@ -12,10 +12,8 @@ use arrow_array::types::{
     Int64Type, Time64MicrosecondType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef};
-use chalk_types::{IntWidth, Kind, Type, Value};
-
-use crate::state::value_codec::{decode, put_int, put_sized};
-use crate::state::varint;
+use chalk_types::codec::{decode, put_int, put_sized};
+use chalk_types::{IntWidth, Kind, Type, Value, varint};
 
 /// Appends the value of a column at a row. The column has the Arrow type of the kind: the engine made it.
 pub fn encode_at(out: &mut Vec<u8>, array: &ArrayRef, kind: &Kind, row: usize) {

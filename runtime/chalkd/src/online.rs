@@ -7,13 +7,13 @@
 
 use arrow_array::RecordBatch;
 use chalk_artifact::manifest::{FeatureClass, Manifest, ResolverOutput};
+use chalk_types::codec::{decode, encode};
 use chalk_types::{IntWidth, Kind, Type, Value};
 
 use crate::columns::encode_at;
 use crate::state::key::values_key;
 use crate::state::row::{Stamp, groups};
 use crate::state::store::StoreError;
-use crate::state::value_codec::{decode, encode};
 use crate::state::{LayoutField, Registry, State};
 
 /// How one resolver's rows become stored rows.
@@ -42,7 +42,7 @@ impl RowWriter {
             ResolverOutput::Feature(position) => Some((*position, true)),
             // Expressions are computed when they are asked for: another resolver may have changed what they read.
             ResolverOutput::Expression(position) => Some((*position, false)),
-            ResolverOutput::EventTime => None,
+            ResolverOutput::Event | ResolverOutput::EventTime => None,
         });
         for (column, (position, is_stored)) in features.enumerate() {
             let feature = &class.features[position as usize];

@@ -227,7 +227,7 @@ impl Executor {
 fn feature_outputs(plan: &Resolver) -> impl Iterator<Item = usize> {
     plan.outputs.iter().filter_map(|output| match output {
         ResolverOutput::Feature(feature) | ResolverOutput::Expression(feature) => Some(*feature as usize),
-        ResolverOutput::EventTime => None,
+        ResolverOutput::Event | ResolverOutput::EventTime => None,
     })
 }
 

@@ -63,7 +63,9 @@ impl ScratchColumn {
             KernelInput::Topic => self.fill_text(batch, |row| Some(batch.topic_span(row))),
             KernelInput::Key => self.fill_text(batch, |row| batch.key_span(row)),
             KernelInput::Header(name) => self.fill_text(batch, |row| batch.header_span(row, name.as_bytes())),
-            KernelInput::Decoded(_) | KernelInput::Feature(_) => unreachable!("not of the envelope"),
+            KernelInput::Decoded(_) | KernelInput::Feature(_) | KernelInput::Aggregate(_) | KernelInput::Linked(_) => {
+                unreachable!("not of the envelope")
+            }
         }
     }
 

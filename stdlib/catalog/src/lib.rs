@@ -5,6 +5,7 @@
 //!
 //! This crate must never know which functions exist, or who calls them.
 
+pub mod aggregate;
 pub mod arena;
 pub mod builder;
 pub mod call;
@@ -12,6 +13,7 @@ pub mod catalog;
 pub mod column;
 pub mod context;
 pub mod def;
+pub mod event;
 pub mod lists;
 pub mod reference;
 pub mod resolve;

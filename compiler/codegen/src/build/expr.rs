@@ -5,7 +5,7 @@
 //!
 //! This file must not know kernels.
 
-use chalk_artifact::manifest::KernelInput;
+use chalk_artifact::manifest::{KernelInput, LinkedValue};
 use chalk_catalog::{FunctionDef, IrOp};
 use chalk_hir::program::{EnvelopeField, Expr, ExprKind};
 use chalk_types::{Kind, Type, Value};
@@ -47,6 +47,28 @@ impl Scope<'_> {
                 Val::Flat(self.load(input))
             }
             ExprKind::Feature(index) => self.feature(*index, expr),
+            ExprKind::Aggregate(index) => {
+                let source = KernelInput::Aggregate(*index as u32);
+                let input = self.input(source, &expr.ty, || format!("aggregate {index}"));
+                Val::Flat(self.load(input))
+            }
+            ExprKind::Linked { foreign_key, class, feature } => {
+                let described = &self.program.classes[*class].features[*feature];
+                let link = LinkedValue {
+                    foreign_key: *foreign_key as u32,
+                    class: *class as u32,
+                    feature: *feature as u32,
+                    ty: described.ty.to_optional(),
+                };
+                let known = self.links.iter().position(|other| *other == link);
+                let number = known.unwrap_or_else(|| {
+                    self.links.push(link);
+                    self.links.len() - 1
+                });
+                let source = KernelInput::Linked(number as u32);
+                let input = self.input(source, &described.ty.to_optional(), || described.fqn.clone());
+                Val::Flat(self.load(input))
+            }
             ExprKind::Local(local) => match self.locals.get(local) {
                 Some(value) => value.clone(),
                 None => unreachable!("{local:?} is read before it is bound"),

@@ -15,7 +15,7 @@ mod value;
 use std::collections::HashMap;
 
 use chalk_artifact::decode_plan::ColumnPlan;
-use chalk_artifact::manifest::{KernelInput, ResolverOutput};
+use chalk_artifact::manifest::{KernelInput, LinkedValue, ResolverOutput};
 use chalk_catalog::Catalog;
 use chalk_hir::program::{EnvelopeField, Expr, ExprKind, FeatureClass, LocalId, MessageInput, Program, StreamResolver};
 use chalk_types::{Kind, Type};
@@ -41,6 +41,18 @@ struct Scope<'a> {
     class: &'a FeatureClass,
     /// Features known so far.
     features: HashMap<usize, Val>,
+    /// Features of other classes asked for so far.
+    links: Vec<LinkedValue>,
+}
+
+/// The kernel of a class's expression features with what the manifest says of it.
+pub(crate) struct ExpressionKernel {
+    /// The kernel.
+    pub(crate) kernel: Kernel,
+    /// Which features its outputs are.
+    pub(crate) outputs: Vec<u32>,
+    /// What its `Linked` inputs are.
+    pub(crate) links: Vec<LinkedValue>,
 }
 
 /// A main kernel with what the manifest says of it.
@@ -114,13 +126,13 @@ pub(crate) fn main(program: &Program, catalog: &Catalog, tables: &mut Tables, re
     MainKernel { kernel, columns, outputs }
 }
 
-/// The kernel that computes a class's expression features from its stored ones, and which features its outputs are.
+/// The kernel that computes a class's expression features from its stored ones, aggregates and linked features.
 pub(crate) fn expressions(
     program: &Program,
     catalog: &Catalog,
     tables: &mut Tables,
     class: &FeatureClass,
-) -> Option<(Kernel, Vec<u32>)> {
+) -> Option<ExpressionKernel> {
     if class.expression_order.is_empty() {
         return None;
     }
@@ -132,8 +144,10 @@ pub(crate) fn expressions(
             scope.set_feature(scope.outputs.len() - 1, *index, expression);
         }
     }
-    let order = class.expression_order.iter().map(|index| *index as u32).collect();
-    Some((scope.into_kernel(format!("{}::expressions", class.name), Role::Apply).0, order))
+    let outputs = class.expression_order.iter().map(|index| *index as u32).collect();
+    let links = std::mem::take(&mut scope.links);
+    let (kernel, _) = scope.into_kernel(format!("{}::expressions", class.name), Role::Apply);
+    Some(ExpressionKernel { kernel, outputs, links })
 }
 
 /// The expression features that read nothing but what the resolver sets, in their order.
@@ -156,6 +170,8 @@ fn computable(class: &FeatureClass, resolver: &StreamResolver) -> Vec<usize> {
 fn reads_only(expr: &Expr, known: &[bool]) -> bool {
     let mut ok = match expr.kind {
         ExprKind::Feature(index) => known[index],
+        // Known to a query only.
+        ExprKind::Aggregate(_) | ExprKind::Linked { .. } => false,
         _ => true,
     };
     expr.for_each_child(|child| ok = ok && reads_only(child, known));
@@ -182,6 +198,7 @@ impl<'a> Scope<'a> {
             locals: HashMap::new(),
             class,
             features: HashMap::new(),
+            links: Vec::new(),
         }
     }
 

@@ -211,6 +211,8 @@ impl Checker<'_, '_> {
             | ExprKind::Message
             | ExprKind::Local(_)
             | ExprKind::Feature(_)
+            | ExprKind::Aggregate(_)
+            | ExprKind::Linked { .. }
             | ExprKind::Header(_)
             | ExprKind::Envelope(_) => true,
             ExprKind::Field { base, .. } => self.is_simple(base),

@@ -36,9 +36,13 @@ pub(crate) fn copy(
             Some(Renamed::Expr(replacement)) => return Expr { span, ..replacement.clone() },
             None => ExprKind::Local(*local),
         },
-        ExprKind::Const(_) | ExprKind::Message | ExprKind::Envelope(_) | ExprKind::Header(_) | ExprKind::Feature(_) => {
-            expr.kind.clone()
-        }
+        ExprKind::Const(_)
+        | ExprKind::Message
+        | ExprKind::Envelope(_)
+        | ExprKind::Header(_)
+        | ExprKind::Feature(_)
+        | ExprKind::Aggregate(_)
+        | ExprKind::Linked { .. } => expr.kind.clone(),
         ExprKind::Let { local, value, body } => {
             let value = boxed(value, renames);
             let renamed = fresh();

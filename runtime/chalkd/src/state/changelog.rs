@@ -24,7 +24,7 @@ use chalk_connectors::Position;
 
 use super::pending::Pending;
 use super::store::StoreError;
-use super::varint;
+use chalk_types::varint;
 
 const MAGIC: &[u8; 8] = b"CHKLOG1\n";
 /// CRC and size before each payload.

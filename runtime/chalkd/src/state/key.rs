@@ -1,7 +1,7 @@
 //! Keys of the embedded store: `key group u16 BE · kind u8 · hash u64 BE · class varint · primary key`.
 //!
 //! The group is the head of the hash, so a share of the keys is a range that can be handed over as a whole. The primary
-//! key is encoded as `value_codec.rs` writes values.
+//! key is encoded as `chalk_types::codec` writes values.
 //!
 //! This file must not know how the primary key was encoded.
 
@@ -9,7 +9,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::varint;
+use chalk_types::varint;
 
 /// Rows of what the runtime knows about itself: positions, registry.
 pub const KIND_META: u8 = 0;

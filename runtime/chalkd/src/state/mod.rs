@@ -30,8 +30,6 @@ mod recovery;
 mod registry;
 pub mod row;
 pub mod store;
-pub mod value_codec;
-pub(crate) mod varint;
 
 pub use checkpoint::CheckpointReport;
 pub use hot::State;

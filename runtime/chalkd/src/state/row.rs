@@ -7,11 +7,11 @@
 //! Bytes: groups in ascending order of layout, each
 //! `layout varint · timed u8 · time_us i64 LE · offset varint · partition varint · source varint · size varint ·
 //! values`.
-//! The values are the layout's features in its order, as `value_codec.rs` writes them.
+//! The values are the layout's features in its order, as `chalk_types::codec` writes them.
 //!
 //! This file must not know types or the layouts' features.
 
-use super::varint;
+use chalk_types::varint;
 
 /// When and where a value was said. Ordered by event time, then offset, partition and source, so that every two
 /// messages compare the same way whatever order they come in. What has no event time is before everything that has one.

@@ -52,6 +52,7 @@ impl UserProgram {
             metadata: Vec::new(),
             max_staleness_us: (name == "score").then_some(3_600_000_000),
             is_expression,
+            window: None,
         };
         let class = FeatureClass {
             name: "User".into(),
@@ -68,6 +69,8 @@ impl UserProgram {
                 feature("score", Kind::Float64.optional(), false),
                 feature("double", Kind::Float64.optional(), true),
             ],
+            aggregates: Vec::new(),
+            links: Vec::new(),
             expressions: None,
         };
         let resolver = |name: &str, feature: u32| Resolver {
@@ -78,6 +81,9 @@ impl UserProgram {
             prefilter: None,
             main: 0,
             outputs: vec![ResolverOutput::Feature(0), ResolverOutput::Feature(feature), ResolverOutput::EventTime],
+            dedup: None,
+            feeds: Vec::new(),
+            window: None,
             environments: Vec::new(),
             skip_online: false,
             skip_offline: false,

@@ -3,7 +3,7 @@
 //! This file must not know what they count.
 
 /// Appends the integer.
-pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
+pub fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -12,7 +12,7 @@ pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Takes an integer off the front; `None` where there is none.
-pub(crate) fn take(input: &mut &[u8]) -> Option<u64> {
+pub fn take(input: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = input.split_first()?;
@@ -30,19 +30,19 @@ pub(crate) fn take(input: &mut &[u8]) -> Option<u64> {
 }
 
 /// Takes that many bytes off the front.
-pub(crate) fn take_bytes<'a>(input: &mut &'a [u8], size: usize) -> Option<&'a [u8]> {
+pub fn take_bytes<'a>(input: &mut &'a [u8], size: usize) -> Option<&'a [u8]> {
     let (taken, rest) = input.split_at_checked(size)?;
     *input = rest;
     Some(taken)
 }
 
 /// Takes an array off the front.
-pub(crate) fn take_array<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
+pub fn take_array<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
     take_bytes(input, N)?.try_into().ok()
 }
 
 /// Takes a length and that many bytes off the front.
-pub(crate) fn take_sized<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub fn take_sized<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let size = usize::try_from(take(input)?).ok()?;
     take_bytes(input, size)
 }

@@ -1,4 +1,4 @@
-//! Values as bytes: the encoding in which features and primary keys are stored.
+//! Values as bytes: the encoding in which features, keys and arguments of aggregates are stored.
 //!
 //! It must stay readable by every later version, so it is written down: a tag byte (0 null, 1 a value), then
 //! bool: one byte · integers: their width, little-endian · floats: their bits · datetime, time, duration: i64 µs ·
@@ -8,11 +8,9 @@
 //! may be added or reordered · list: varint count, items · vector: items · map: varint count, keys and values in turn ·
 //! struct: the fields in order. Items, keys, values and fields are tagged like any value.
 //!
-//! This file must not know columns (`rows.rs` writes the same bytes from them) or where bytes are kept.
+//! This file must not know columns (who holds columns may write the same bytes without a `Value` in between) or where bytes are kept.
 
-use chalk_types::{IntWidth, Kind, Type, Value};
-
-use super::varint;
+use crate::{IntWidth, Kind, Type, Value, varint};
 
 /// Appends a value of the type. A value that is not of the type is a bug of the caller.
 pub fn encode(out: &mut Vec<u8>, ty: &Kind, value: &Value) {
@@ -62,12 +60,12 @@ pub fn encode(out: &mut Vec<u8>, ty: &Kind, value: &Value) {
 }
 
 /// Appends an integer of the width.
-pub(crate) fn put_int(out: &mut Vec<u8>, width: IntWidth, value: i128) {
+pub fn put_int(out: &mut Vec<u8>, width: IntWidth, value: i128) {
     out.extend_from_slice(&value.to_le_bytes()[..width.size_bytes()]);
 }
 
 /// Appends a length and the bytes.
-pub(crate) fn put_sized(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn put_sized(out: &mut Vec<u8>, bytes: &[u8]) {
     varint::put(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
@@ -133,7 +131,7 @@ fn take_text(input: &mut &[u8]) -> Option<String> {
 mod tests {
     use std::sync::Arc;
 
-    use chalk_types::{EnumType, StructField, StructType};
+    use crate::{EnumType, StructField, StructType};
 
     use super::*;
 

@@ -1,0 +1,245 @@
+//! What an aggregate is: its name and types, how its partial is kept, and what is done with it.
+//!
+//! An aggregate is declared once, as an item of a family in `chalk-functions`; checker, evaluator, state, pages, tests and
+//! benches read it from there. A program binds it to types and constants ([`AggregateDef::bind`]); what comes out,
+//! an [`Aggregate`], works on *partials*: a fixed number of words inside a record of the state, of which all zeros are the empty one. What does
+//! not fit into words (a sketch, a list) is an object in a [`Heap`], and a word says which.
+//!
+//! Laws, proven for every aggregate by `chalk-functions`' tests: updating is the same as merging partials of consecutive
+//! stretches of events, in order; encoding and decoding changes nothing; where [`Order::Free`] is claimed, any order gives the same bits.
+//! Nulls never come here: an event whose filter is not true, or one of whose arguments is null, is passed over by the caller.
+//!
+//! This file must not know windows, keys or where partials are kept.
+
+use std::any::Any;
+
+use chalk_types::{Type, Value};
+
+use crate::event::EventColumn;
+
+/// An aggregate as plain data.
+#[derive(Debug)]
+pub struct AggregateDef {
+    /// The name in the language: a method of a collection.
+    pub name: &'static str,
+    /// `approx_percentile(x: T, p: const float) -> float? where T: numeric`. A `const` parameter is a constant
+    /// expression; the others are expressions over the event. The result is what comes of any number of events, none included.
+    pub signature: &'static str,
+    /// The family: the reference page.
+    pub family: &'static str,
+    /// What other systems call it.
+    pub known_as: &'static [&'static str],
+    /// What it does, as Markdown; the first paragraph is the summary.
+    pub doc: &'static str,
+    /// Examples: `[1, 2, none].sum(x) == 3` style lines, see the family's tests for the form.
+    pub examples: &'static [&'static str],
+    /// How much a partial grows.
+    pub growth: Growth,
+    /// Whether the order of events matters.
+    pub order: Order,
+    /// Of a sketch, its error bound in one sentence; empty where the result is exact.
+    pub error_bound: &'static str,
+    /// The aggregate for these types and constants; an error names the constant's position among the parameters.
+    pub bind: fn(&AggregateCall) -> Result<Box<dyn Aggregate>, (usize, String)>,
+}
+
+/// What an aggregate is bound to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AggregateCall {
+    /// Types of the event arguments, in order, as converted to the parameters' (never nullable: nulls are passed over).
+    pub args: Vec<Type>,
+    /// Values of the `const` parameters, in order.
+    pub params: Vec<Value>,
+    /// The type of the result.
+    pub result: Type,
+}
+
+/// How much a partial grows with events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Growth {
+    /// Not at all.
+    Fixed,
+    /// Up to a bound that its constants give (`top(n)`, a sketch).
+    Bounded,
+    /// With the number of different values, or of events: only in a window, or `@unbounded`.
+    Unbounded,
+}
+
+/// Whether the order of events matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Any order gives the same bits.
+    Free,
+    /// Bits depend on the order in which events are folded (float sums), the value mathematically not.
+    Bits,
+    /// The value is a matter of event time, offset breaking ties: any order of *arrival* gives the same bits.
+    Time,
+}
+
+/// An event as an aggregate sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// All columns of the batch.
+    pub columns: &'a [EventColumn],
+    /// Which of them are this aggregate's arguments, in order.
+    pub args: &'a [u16],
+    /// The row.
+    pub row: usize,
+    /// Event time.
+    pub time_us: i64,
+    /// Offset in its partition.
+    pub offset: i64,
+}
+
+impl<'a> Event<'a> {
+    /// The word of an argument.
+    pub fn word(&self, arg: usize) -> u64 {
+        self.columns[self.args[arg] as usize].word(self.row)
+    }
+
+    /// An argument as a signed integer.
+    pub fn int(&self, arg: usize) -> i64 {
+        self.word(arg) as i64
+    }
+
+    /// An argument as a float.
+    pub fn float(&self, arg: usize) -> f64 {
+        f64::from_bits(self.word(arg))
+    }
+
+    /// The bytes of an argument.
+    pub fn bytes(&self, arg: usize) -> &'a [u8] {
+        self.columns[self.args[arg] as usize].bytes(self.row)
+    }
+
+    /// An argument as a value of its type.
+    pub fn value(&self, arg: usize, ty: &Type) -> Value {
+        self.columns[self.args[arg] as usize].value(ty, self.row)
+    }
+}
+
+/// An aggregate bound to types and constants.
+pub trait Aggregate: Send + Sync {
+    /// Words of a partial.
+    fn words(&self) -> usize;
+
+    /// The operation by which state may do `update` and `merge` without a call; it must agree with them.
+    fn fold(&self) -> Option<Fold> {
+        None
+    }
+
+    /// Adds an event.
+    fn update(&self, partial: &mut [u64], heap: &mut Heap, event: &Event<'_>);
+
+    /// Adds the events of a later partial.
+    fn merge(&self, partial: &mut [u64], heap: &mut Heap, later: &[u64], later_heap: &Heap);
+
+    /// The result; an error (`integer overflow`) fails whoever asks.
+    fn finish(&self, partial: &[u64], heap: &Heap) -> Result<Value, String>;
+
+    /// Appends a partial's bytes: the same for the same events in the same order.
+    fn encode(&self, partial: &[u64], heap: &Heap, out: &mut Vec<u8>);
+
+    /// Reads a partial into empty words; `None` where the bytes hold none.
+    fn decode(&self, input: &mut &[u8], partial: &mut [u64], heap: &mut Heap) -> Option<()>;
+
+    /// Frees what the partial holds on the heap; the words are zeros after that.
+    fn clear(&self, partial: &mut [u64], heap: &mut Heap) {
+        let _ = heap;
+        partial.fill(0);
+    }
+
+    /// Bytes that a partial holds on the heap at most, or of a typical one where there is no bound: for `chalkc inspect`.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// Folds that state does inline. The partial is one word unless said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fold {
+    /// Counts events.
+    Count,
+    /// Sum of f64 (empty: 0.0).
+    SumFloat,
+    /// Two words, low first: an i128 sum of integers; `true` where they are signed.
+    SumInt(bool),
+    /// Two words: how many, and the least signed integer.
+    MinInt,
+    /// Two words: how many, and the greatest signed integer.
+    MaxInt,
+    /// Two words: how many, and the least f64 (NaN is the greatest).
+    MinFloat,
+    /// Two words: how many, and the greatest f64 (NaN is the greatest).
+    MaxFloat,
+    /// Two words: how many, and the f64 sum.
+    MeanFloat,
+}
+
+/// Objects that do not fit into words. A word holds an object's number plus one; 0 = none.
+#[derive(Default)]
+pub struct Heap {
+    objects: Vec<Option<Box<dyn Any + Send + Sync>>>,
+    free: Vec<u32>,
+}
+
+impl Heap {
+    /// Keeps an object; gives the word that stands for it.
+    pub fn insert<T: Any + Send + Sync>(&mut self, object: T) -> u64 {
+        let object: Box<dyn Any + Send + Sync> = Box::new(object);
+        match self.free.pop() {
+            Some(number) => {
+                self.objects[number as usize] = Some(object);
+                u64::from(number) + 1
+            }
+            None => {
+                self.objects.push(Some(object));
+                self.objects.len() as u64
+            }
+        }
+    }
+
+    /// The object of a word; none where the word is 0.
+    ///
+    /// # Panics
+    /// If the word stands for an object of another type, or for none: a bug.
+    pub fn get<T: Any>(&self, word: u64) -> Option<&T> {
+        let number = (word as usize).checked_sub(1)?;
+        let object = self.objects[number].as_ref().expect("the word stands for an object");
+        Some(object.downcast_ref().expect("of this type"))
+    }
+
+    /// The object of a word, to change it; a default one is made where the word is 0.
+    pub fn get_or_insert<T: Any + Send + Sync>(&mut self, word: &mut u64, make: impl FnOnce() -> T) -> &mut T {
+        if *word == 0 {
+            *word = self.insert(make());
+        }
+        let object = self.objects[*word as usize - 1].as_mut().expect("the word stands for an object");
+        object.downcast_mut().expect("of this type")
+    }
+
+    /// Drops the object of a word, which becomes 0.
+    pub fn remove(&mut self, word: &mut u64) {
+        if let Some(number) = (*word as usize).checked_sub(1) {
+            self.objects[number] = None;
+            self.free.push(number as u32);
+            *word = 0;
+        }
+    }
+
+    /// Objects that are kept.
+    pub fn len(&self) -> usize {
+        self.objects.len() - self.free.len()
+    }
+
+    /// Whether it keeps none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl std::fmt::Debug for Heap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Heap of {} objects", self.len())
+    }
+}
