@@ -106,6 +106,7 @@ fn describe(text: &mut String, manifest: &Manifest) {
                     writeln!(text, "    -> {} (expression)", class.features[*feature as usize].fqn)
                 }
                 ResolverOutput::EventTime => writeln!(text, "    -> event time"),
+                ResolverOutput::Event => writeln!(text, "    -> key or column of an event"),
             };
         }
     }
