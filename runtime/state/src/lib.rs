@@ -10,5 +10,12 @@
 //! This crate must never know brokers, files, Arrow or kernels.
 
 pub mod batch;
+pub mod folded;
+pub mod layout;
+pub mod memory;
+pub mod table;
 
 pub use batch::EventBatch;
+pub use folded::Folded;
+pub use layout::Layout;
+pub use table::{ColdStore, Table};
