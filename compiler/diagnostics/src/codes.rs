@@ -51,6 +51,7 @@ codes! {
     // Features and resolvers.
     E0401 E0402 E0403 E0404 E0405 E0406 E0407 E0408 E0409 E0410 E0411 E0412
     E0413 E0414
+    E0420 E0421 E0422
     // Artifacts and building.
     // Warnings.
     W0101 W0102 W0103 W0104 W0201 W0202 W0203

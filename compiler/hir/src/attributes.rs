@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::package::not_yet;
 
 /// Attributes of the language: name, where it stands, how it is written.
-const KNOWN: [(&str, &str, &str); 12] = [
+const KNOWN: [(&str, &str, &str); 14] = [
     ("primary", "a feature", "`@primary`"),
     ("time", "a feature", "`@time`"),
     ("max_staleness", "a features class or a feature", "`@max_staleness(30d)`"),
@@ -22,6 +22,8 @@ const KNOWN: [(&str, &str, &str); 12] = [
     ("lenient", "a field of a message", "`@lenient`"),
     ("relaxed", "a message", "`@relaxed`"),
     ("environments", "a resolver", "`@environments(\"dev\", \"staging\")`"),
+    ("unbounded", "a feature", "`@unbounded`"),
+    ("updates_materialized_aggregations", "a resolver", "`@updates_materialized_aggregations(false)`"),
     ("skip_online", "a resolver", "`@skip_online`"),
     ("skip_offline", "a resolver", "`@skip_offline`"),
 ];
@@ -89,6 +91,19 @@ impl<'c, 'a> Attributes<'c, 'a> {
             ast::ExprKind::Error => None,
             _ => {
                 self.wrong(attribute, "a duration such as `30d` is wanted", value.span);
+                None
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn bool(&mut self, name: &'static str) -> Option<bool> {
+        let (attribute, value) = self.single(name)?;
+        match value.kind {
+            ast::ExprKind::Bool(value) => Some(value),
+            ast::ExprKind::Error => None,
+            _ => {
+                self.wrong(attribute, "`true` or `false` is wanted", value.span);
                 None
             }
         }

@@ -91,6 +91,7 @@ fn class(context: &Context, index: usize, decl: &ast::Features) -> FeatureClass 
         }
         let max_staleness_us = attributes.duration_us("max_staleness");
         attributes.later("materialize");
+        let unbounded = attributes.flag("unbounded").is_some();
         attributes.finish("a feature");
         let expression = match (&field.value, &declared) {
             (Some(value), Some(ty)) => {
@@ -111,6 +112,7 @@ fn class(context: &Context, index: usize, decl: &ast::Features) -> FeatureClass 
             expression,
             window: None,
             foreign_key: None,
+            unbounded,
         });
         fields.push(field);
     }

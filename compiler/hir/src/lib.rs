@@ -6,8 +6,10 @@
 //! This crate must never know Cranelift or the runtime.
 
 mod attributes;
+mod bounds;
 pub mod constant;
 mod context;
+mod dedup;
 mod expr;
 mod features;
 mod functions;
@@ -58,22 +60,15 @@ pub fn analyze(files: &[&ast::File], catalog: &'static Catalog, connectors: &[&C
     let sources = sources::check(&context);
     let classes = features::check(&context);
     let resolvers = streams::check(&context, &classes);
+    let aggregations = Vec::new();
+    bounds::check(&context, &classes, &aggregations);
     unused::check(&context);
     let Context { diagnostics, enums, functions, .. } = context;
     let mut diagnostics = diagnostics.into_inner();
     chalk_diagnostics::sort(&mut diagnostics);
     let functions = functions.into_iter().flatten().filter_map(Rc::into_inner).collect();
     Analysis {
-        program: Program {
-            messages,
-            enums,
-            sources,
-            classes,
-            resolvers,
-            aggregations: Vec::new(),
-            tests: Vec::new(),
-            functions,
-        },
+        program: Program { messages, enums, sources, classes, resolvers, aggregations, tests: Vec::new(), functions },
         diagnostics,
     }
 }

@@ -146,6 +146,8 @@ pub struct Feature {
     pub window: Option<FeatureWindow>,
     /// The class that it is a foreign key of.
     pub foreign_key: Option<usize>,
+    /// `@unbounded`: what its aggregates keep may grow without an end.
+    pub unbounded: bool,
 }
 
 /// One window of a windowed feature.
@@ -397,6 +399,8 @@ pub struct StreamResolver {
     pub feeds: Vec<Feed>,
     /// Over `[Message]`: what makes it windowed.
     pub window: Option<Windowed>,
+    /// Whether its messages are events of materialized aggregations: `@updates_materialized_aggregations(false)` says no.
+    pub updates_materialized: bool,
     /// `@environments`
     pub environments: Vec<String>,
     /// `@skip_online`

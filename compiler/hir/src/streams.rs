@@ -14,6 +14,7 @@ use chalk_types::{Kind, Type};
 
 use crate::attributes::Attributes;
 use crate::context::{Checked, ClassFacts, Context, Reported, doc_of};
+use crate::dedup::{self, DedupClause};
 use crate::expr::{Checker, Root, Want};
 use crate::package::not_yet;
 use crate::program::{Expr, ExprKind, FeatureClass, StreamResolver};
@@ -32,6 +33,7 @@ struct Clauses<'a> {
     parse: Option<(&'a ast::Name, Span)>,
     after_parse: Vec<&'a ast::Expr>,
     timestamp: Option<&'a ast::Expr>,
+    dedup: Option<DedupClause<'a>>,
 }
 
 fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::Stream) -> Checked<StreamResolver> {
@@ -39,7 +41,7 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
     let environments = attributes.texts("environments");
     let skip_online = attributes.flag("skip_online").is_some();
     let skip_offline = attributes.flag("skip_offline").is_some();
-    attributes.later("updates_materialized_aggregations");
+    let updates_materialized = attributes.bool("updates_materialized_aggregations").unwrap_or(true);
     attributes.finish("a stream resolver");
 
     let clauses = clauses(context, decl);
@@ -115,6 +117,16 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
         },
         None => None,
     };
+    let dedup = match clauses.dedup {
+        Some(clause) => match dedup::check(&mut checker, clause) {
+            Ok(dedup) => Some(dedup),
+            Err(Reported) => {
+                failed = true;
+                None
+            }
+        },
+        None => None,
+    };
 
     let (assignments, class) = match (&decl.body, class) {
         (ast::StreamBody::Assignments(assignments), Ok(class)) => {
@@ -156,10 +168,11 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
         parse,
         filter: all_of(filter),
         timestamp,
-        dedup: None,
+        dedup,
         assignments,
         feeds: Vec::new(),
         window: None,
+        updates_materialized,
         environments,
         skip_online,
         skip_offline,
@@ -188,9 +201,9 @@ fn clauses<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<Clauses<'a>>
             ast::ClauseKind::Timestamp(expr) => {
                 clauses.timestamp = clauses.timestamp.or(Some(expr));
             }
-            ast::ClauseKind::Dedup { .. } => {
-                later = Some(context.report(not_yet("`dedup` clauses", clause.span)));
-                continue;
+            ast::ClauseKind::Dedup { key, within } => {
+                let dedup = DedupClause { key, within: within.as_ref(), span: clause.span };
+                clauses.dedup = clauses.dedup.or(Some(dedup));
             }
             ast::ClauseKind::Window(_) => {
                 later = Some(context.report(not_yet("windowed resolvers (`window`)", clause.span)));

@@ -296,13 +296,66 @@ fn parts_of_later_versions_are_refused_once() {
     ] {
         refuse(text, &[Code::E0100], &[part, "not part of this compiler version"]);
     }
-    for (clause, part) in [
-        ("  dedup msg.id within 24h", "`dedup` clauses"),
-        ("  window tumbling", "windowed resolvers"),
-        ("  sink s { id } as json", "sinks"),
-    ] {
+    for (clause, part) in [("  window tumbling", "windowed resolvers"), ("  sink s { id } as json", "sinks")] {
         refuse(&resolver(clause, "  id = msg.id"), &[Code::E0100], &[part]);
     }
+}
+
+#[test]
+fn dedup_has_a_key_and_an_end() {
+    let dedup = |clause: &str| resolver(&format!("  dedup {clause}"), "  id = msg.id");
+    for key in ["msg.id", "msg.name", "msg.at", "msg.id > 0", "header(\"id\")", "msg.name ?? \"\"", "envelope.key"] {
+        let analysis = accept(&dedup(&format!("{key} within 1h30m")));
+        let dedup = analysis.program.resolvers[0].dedup.as_ref().expect("there is one");
+        assert_eq!(dedup.within_us, 5_400_000_000);
+    }
+    refuse(&dedup("msg.id"), &[Code::E0421], &["`within` is missing", "fix: `` -> ` within 24h`"]);
+    refuse(&dedup("msg.id within 24"), &[Code::E0422], &["`within` is a duration"]);
+    refuse(&dedup("msg.id within 0s"), &[Code::E0422], &["keys would be forgotten at once"]);
+    refuse(&dedup("msg.id / 2 within 1h"), &[Code::E0420], &["use the id of the message"]);
+    refuse(&dedup("msg within 1h"), &[Code::E0420], &["such as `….id`"]);
+    refuse(&dedup("[msg.id] within 1h"), &[Code::E0420], &["cannot be told apart by `[int]`"]);
+    refuse(&dedup("msg.idd"), &[Code::E0421, Code::E0107], &["did you mean `id`?"]);
+}
+
+#[test]
+fn the_key_of_dedup_is_evaluated_after_parse() {
+    let package = |clauses: &str| {
+        format!(
+            "source s = kafka(topic: \"t\")
+message M {{ id: int, name: string? }}
+features F {{ id: int }}
+fn unframed(raw: bytes) -> M = json_deserialize<M>(raw[6..])
+stream r(msg: M) -> F
+  from s
+  parse unframed
+{clauses}
+{{
+  id = msg.id
+}}
+"
+        )
+    };
+    let analysis = accept(&package("  dedup msg.id within 1h"));
+    let resolver = &analysis.program.resolvers[0];
+    let (parsed, _) = resolver.parse.as_ref().expect("it has a parse function");
+    let ExprKind::Field { base, field: 0 } = &resolver.dedup.as_ref().expect("it has a key").key.kind else {
+        panic!("the key is a field");
+    };
+    assert!(matches!(base.kind, ExprKind::Local(local) if local == *parsed));
+    // What a condition has shown not to be null is so in the key.
+    let analysis = accept(&package("  where msg.name is not none\n  dedup msg.name within 1h"));
+    assert!(!analysis.program.resolvers[0].dedup.as_ref().expect("it has a key").key.ty.nullable);
+}
+
+#[test]
+fn a_resolver_may_leave_materialized_aggregations_alone() {
+    let text = resolver("", "  id = msg.id");
+    let opted_out = text.replace("stream r", "@updates_materialized_aggregations(false)\nstream r");
+    assert!(accept(&text).program.resolvers[0].updates_materialized);
+    assert!(!accept(&opted_out).program.resolvers[0].updates_materialized);
+    refuse(&opted_out.replace("(false)", ""), &[Code::E0110], &["takes one argument"]);
+    refuse(&opted_out.replace("(false)", "(0)"), &[Code::E0110], &["`true` or `false` is wanted"]);
 }
 
 #[test]

@@ -241,6 +241,14 @@ impl<'c, 'a> Checker<'c, 'a> {
         Ok(checked)
     }
 
+    /// Checks an expression of any type as a whole.
+    pub(crate) fn whole(&mut self, expr: &ast::Expr) -> Checked<Expr> {
+        self.nodes = 0;
+        let checked = self.check(expr, None)?;
+        self.check_depth(&checked)?;
+        Ok(checked)
+    }
+
     /// Checks a condition as a whole.
     pub(crate) fn whole_condition(&mut self, expr: &ast::Expr, what: &'static str) -> Checked<Expr> {
         self.nodes = 0;
