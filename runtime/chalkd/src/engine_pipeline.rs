@@ -8,10 +8,10 @@ use std::sync::Arc;
 use chalk_artifact::manifest::Manifest;
 use chalk_connectors::Envelope;
 use chalk_decode::Tier;
+use chalk_engine::values::value_at;
 use chalk_engine::{Executor, ExpressionExecutor, InputBatch};
 use chalk_types::Value;
 
-use crate::columns::value_at;
 use crate::pipeline::{Computed, Expressions, Failure, Pipeline, Program};
 
 /// Loads an artifact and links it.

@@ -7,7 +7,6 @@
 
 pub mod app;
 pub mod cli;
-pub mod columns;
 pub mod committer;
 pub mod config;
 pub mod dead_letters;

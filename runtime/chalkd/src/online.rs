@@ -7,10 +7,10 @@
 
 use arrow_array::RecordBatch;
 use chalk_artifact::manifest::{FeatureClass, Manifest, ResolverOutput};
+use chalk_engine::values::encode_at;
 use chalk_types::codec::{decode, encode};
 use chalk_types::{IntWidth, Kind, Type, Value};
 
-use crate::columns::encode_at;
 use crate::state::key::values_key;
 use crate::state::row::{Stamp, groups};
 use crate::state::store::StoreError;

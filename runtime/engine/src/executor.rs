@@ -163,6 +163,11 @@ impl Executor {
         &self.output
     }
 
+    /// The result of the latest run, for [`Keeper::admit`](crate::Keeper::admit).
+    pub fn output_mut(&mut self) -> &mut OutputBatch {
+        &mut self.output
+    }
+
     /// Runs a batch; `now_us` is what `now()` gives. The result is kept until the next run.
     pub fn run(&mut self, input: &InputBatch, now_us: i64) -> &OutputBatch {
         let program = Arc::clone(&self.program);

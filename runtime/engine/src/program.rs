@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chalk_artifact::image::CodeImage;
 use chalk_artifact::manifest::Manifest;
 use chalk_catalog::{Body, Catalog};
+use chalk_state::Layout;
 
 use crate::helpers;
 
@@ -16,6 +17,7 @@ use crate::helpers;
 pub struct Program {
     image: CodeImage,
     helpers: Vec<*const u8>,
+    layouts: Vec<Arc<Layout>>,
 }
 
 // SAFETY: the addresses are of functions.
@@ -54,8 +56,15 @@ impl Program {
                 None => missing.push(import.clone()),
             }
         }
+        let mut layouts = Vec::new();
+        for plan in &image.manifest().aggregations {
+            match Layout::new(plan, catalog) {
+                Ok(layout) => layouts.push(layout),
+                Err(error) => missing.push(error),
+            }
+        }
         if missing.is_empty() {
-            Ok(Arc::new(Program { image, helpers: addresses }))
+            Ok(Arc::new(Program { image, helpers: addresses, layouts }))
         } else {
             Err(MissingImports(missing))
         }
@@ -64,6 +73,11 @@ impl Program {
     /// What the program says about itself.
     pub fn manifest(&self) -> &Manifest {
         self.image.manifest()
+    }
+
+    /// Per aggregation of the manifest how its partials lie.
+    pub fn layouts(&self) -> &[Arc<Layout>] {
+        &self.layouts
     }
 
     pub(crate) fn image(&self) -> &CodeImage {

@@ -1,7 +1,6 @@
 //! Values of Arrow columns as stored bytes and as plain values.
 //!
-//! Bytes are those of `chalk_types::codec`, written without a `Value` in between, because this is done for every row
-//! of
+//! Bytes are those of `chalk_types::codec`, written without a `Value` in between, because this is done for every row of
 //! a stream.
 //!
 //! This file must not know rows, keys or stamps.
