@@ -6,7 +6,8 @@
 //! not fit into words (a sketch, a list) is an object in a [`Heap`], and a word says which.
 //!
 //! Laws, proven for every aggregate by `chalk-functions`' tests: updating is the same as merging partials of consecutive
-//! stretches of events, in order; encoding and decoding changes nothing; where [`Order::Free`] is claimed, any order gives the same bits.
+//! stretches of events, in order (to the bit, unless [`Order::Bits`] is claimed); encoding and decoding changes nothing; where
+//! [`Order::Free`] is claimed, any order gives the same bits.
 //! Nulls never come here: an event whose filter is not true, or one of whose arguments is null, is passed over by the caller.
 //!
 //! This file must not know windows, keys or where partials are kept.
@@ -155,12 +156,12 @@ pub trait Aggregate: Send + Sync {
     }
 }
 
-/// Folds that state does inline. The partial is one word unless said.
+/// Folds that state does inline: what they are is written here ([`Fold::update`], [`Fold::merge`]), and nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fold {
-    /// Counts events.
+    /// One word: counts events. The only one that needs no argument.
     Count,
-    /// Sum of f64 (empty: 0.0).
+    /// One word: the sum of f64 (empty: 0.0).
     SumFloat,
     /// Two words, low first: an i128 sum of integers; `true` where they are signed.
     SumInt(bool),
@@ -168,12 +169,113 @@ pub enum Fold {
     MinInt,
     /// Two words: how many, and the greatest signed integer.
     MaxInt,
-    /// Two words: how many, and the least f64 (NaN is the greatest).
+    /// Two words: how many, and the least f64 ([`float_rank`]).
     MinFloat,
-    /// Two words: how many, and the greatest f64 (NaN is the greatest).
+    /// Two words: how many, and the greatest f64 ([`float_rank`]).
     MaxFloat,
     /// Two words: how many, and the f64 sum.
     MeanFloat,
+    /// Three words: how many, and an i128 sum of integers, low first; `true` where they are signed.
+    MeanInt(bool),
+}
+
+/// A float as an integer that is ordered as aggregates order floats: -0.0 is below 0.0, and NaN, whichever, above all.
+#[inline]
+pub fn float_rank(bits: u64) -> i64 {
+    let bits = if f64::from_bits(bits).is_nan() { f64::NAN.to_bits() } else { bits } as i64;
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
+#[inline]
+fn widen(word: u64, is_signed: bool) -> i128 {
+    if is_signed { i128::from(word as i64) } else { i128::from(word) }
+}
+
+#[inline]
+fn add_wide(words: &mut [u64], value: i128) {
+    let sum = wide(words).wrapping_add(value);
+    words[0] = sum as u64;
+    words[1] = (sum >> 64) as u64;
+}
+
+/// Two words, low first, as an integer.
+#[inline]
+pub fn wide(words: &[u64]) -> i128 {
+    ((u128::from(words[1]) << 64) | u128::from(words[0])) as i128
+}
+
+#[inline]
+fn add_float(word: &mut u64, value: f64) {
+    *word = (f64::from_bits(*word) + value).to_bits();
+}
+
+impl Fold {
+    /// Words of a partial.
+    pub fn words(self) -> usize {
+        match self {
+            Fold::Count | Fold::SumFloat => 1,
+            Fold::SumInt(_) | Fold::MinInt | Fold::MaxInt | Fold::MinFloat | Fold::MaxFloat | Fold::MeanFloat => 2,
+            Fold::MeanInt(_) => 3,
+        }
+    }
+
+    /// Adds an event whose argument is the word (any word for `Count`).
+    #[inline]
+    pub fn update(self, partial: &mut [u64], word: u64) {
+        match self {
+            Fold::Count => partial[0] += 1,
+            Fold::SumFloat => add_float(&mut partial[0], f64::from_bits(word)),
+            Fold::SumInt(is_signed) => add_wide(partial, widen(word, is_signed)),
+            Fold::MinInt | Fold::MaxInt | Fold::MinFloat | Fold::MaxFloat => self.take(partial, 1, word),
+            Fold::MeanFloat => {
+                partial[0] += 1;
+                add_float(&mut partial[1], f64::from_bits(word));
+            }
+            Fold::MeanInt(is_signed) => {
+                partial[0] += 1;
+                add_wide(&mut partial[1..], widen(word, is_signed));
+            }
+        }
+    }
+
+    /// Adds the events of a later partial.
+    #[inline]
+    pub fn merge(self, partial: &mut [u64], later: &[u64]) {
+        match self {
+            Fold::Count => partial[0] += later[0],
+            Fold::SumFloat => add_float(&mut partial[0], f64::from_bits(later[0])),
+            Fold::SumInt(_) => add_wide(partial, wide(later)),
+            Fold::MinInt | Fold::MaxInt | Fold::MinFloat | Fold::MaxFloat => {
+                if later[0] != 0 {
+                    self.take(partial, later[0], later[1]);
+                }
+            }
+            Fold::MeanFloat => {
+                partial[0] += later[0];
+                add_float(&mut partial[1], f64::from_bits(later[1]));
+            }
+            Fold::MeanInt(_) => {
+                partial[0] += later[0];
+                add_wide(&mut partial[1..], wide(&later[1..]));
+            }
+        }
+    }
+
+    /// Of the extremes: adds so many values of which that is the extreme one.
+    #[inline]
+    fn take(self, partial: &mut [u64], count: u64, word: u64) {
+        let is_beyond = match self {
+            Fold::MinInt => (word as i64) < partial[1] as i64,
+            Fold::MaxInt => word as i64 > partial[1] as i64,
+            Fold::MinFloat => float_rank(word) < float_rank(partial[1]),
+            Fold::MaxFloat => float_rank(word) > float_rank(partial[1]),
+            _ => unreachable!("{self:?} is no extreme"),
+        };
+        if partial[0] == 0 || is_beyond {
+            partial[1] = word;
+        }
+        partial[0] += count;
+    }
 }
 
 /// Objects that do not fit into words. A word holds an object's number plus one; 0 = none.

@@ -22,11 +22,11 @@ pub mod slot;
 
 pub use builder::{ColumnBuilder, ColumnData, ColumnViews};
 pub use call::{HeldSlot, bare_kernel_context, call_scalar};
-pub use catalog::{Catalog, Function, FunctionId};
+pub use catalog::{AggregateEntry, Catalog, Function, FunctionId};
 pub use column::{bit_at, slot_at, slot_value, slots_equal, text_at, value_at};
 pub use context::{CallContext, FunctionError};
 pub use def::{Body, FunctionDef, IrOp};
-pub use resolve::{ArgSource, ArgType, ResolveError, Resolved};
+pub use resolve::{ArgSource, ArgType, ResolveError, Resolved, ResolvedAggregate};
 pub use signature::{Constraint, Param, Signature, TypePattern};
 
 /// Names that the code made by `#[functions]` uses, so that families need not depend on the crates they come from.

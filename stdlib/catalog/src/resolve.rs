@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use chalk_types::{Coercion, Kind, Type, Value, coercion, common_type};
 
+use crate::aggregate::{AggregateCall, AggregateDef};
 use crate::catalog::{Catalog, Function};
-use crate::signature::{Constraint, Signature, TypePattern};
+use crate::signature::{Constraint, Param, Signature, TypePattern};
 
 /// An argument as the checker sees it.
 #[derive(Clone, Debug)]
@@ -60,10 +61,38 @@ pub struct Resolved<'c> {
     pub result: Type,
 }
 
+/// The call of an aggregate, resolved.
+#[derive(Clone, Debug)]
+pub struct ResolvedAggregate<'c> {
+    /// The overload.
+    pub def: &'static AggregateDef,
+    /// Its signature, read.
+    pub signature: &'c Signature,
+    /// The arguments that are expressions over the event, in the order of their parameters: each argument's position in the
+    /// call, and the type that it is silently converted to. That type is never nullable; where the argument may be null, an event with
+    /// a null there is passed over.
+    pub event_args: Vec<(usize, Type)>,
+    /// Values of the `const` parameters, in order.
+    pub params: Vec<Value>,
+    /// The type of the result.
+    pub result: Type,
+}
+
+impl ResolvedAggregate<'_> {
+    /// What the definition binds to.
+    pub fn call(&self) -> AggregateCall {
+        AggregateCall {
+            args: self.event_args.iter().map(|(_, ty)| ty.clone()).collect(),
+            params: self.params.clone(),
+            result: self.result.clone(),
+        }
+    }
+}
+
 /// Why a call means nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResolveError {
-    /// No function of that name; the nearest names first.
+    /// No function, or aggregate, of that name; the nearest names first.
     UnknownName {
         /// Similar names.
         candidates: Vec<&'static str>,
@@ -123,16 +152,20 @@ impl Catalog {
         let mut best: Option<(u32, Resolved)> = None;
         let mut failures = Vec::new();
         for function in &overloads {
-            match match_overload(function, args) {
-                Ok((cost, resolved)) => {
-                    if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                        best = Some((cost, resolved));
+            let overload = Overload::of(function);
+            match match_overload(overload, args) {
+                Ok(matched) => {
+                    if best.as_ref().is_none_or(|(least, _)| matched.cost < *least) {
+                        best = Some((matched.cost, matched.into_resolved(function)));
                     }
                 }
                 Err(error) => failures.push(error),
             }
         }
-        let Some((_, resolved)) = best else { return Err(most_telling(failures, &overloads)) };
+        let Some((_, resolved)) = best else {
+            let overloads: Vec<Overload> = overloads.into_iter().map(Overload::of).collect();
+            return Err(most_telling(failures, &overloads));
+        };
         if let Some(check) = resolved.function.def.check {
             let literals: Vec<Option<Value>> = resolved
                 .sources
@@ -154,26 +187,166 @@ impl Catalog {
         Ok(resolved)
     }
 
+    /// Finds the overload that a call of an aggregate means, and checks its constants: a `const` parameter takes an
+    /// argument with a literal value that is not null. Errors are those of functions; a constant that is none, or one that
+    /// the aggregate refuses, is `ResolveError::Literal`.
+    pub fn resolve_aggregate(&self, name: &str, args: &[ArgType]) -> Result<ResolvedAggregate<'_>, ResolveError> {
+        let overloads: Vec<Overload> = self
+            .aggregates_named(name)
+            .map(|entry| Overload { signature: &entry.signature, written: entry.def.signature })
+            .collect();
+        if overloads.is_empty() {
+            return Err(ResolveError::UnknownName { candidates: self.similar_aggregates(name) });
+        }
+        let mut best: Option<(&'static AggregateDef, Matched)> = None;
+        let mut failures = Vec::new();
+        for (overload, entry) in overloads.iter().zip(self.aggregates_named(name)) {
+            match match_overload(*overload, args) {
+                Ok(matched) => {
+                    if best.as_ref().is_none_or(|(_, least)| matched.cost < least.cost) {
+                        best = Some((entry.def, matched));
+                    }
+                }
+                Err(error) => failures.push(error),
+            }
+        }
+        let Some((def, matched)) = best else { return Err(most_telling(failures, &overloads)) };
+        bind_constants(def, matched, args)
+    }
+
     /// What may have been meant by a name: functions that other systems call so, else public names near to it, nearest
     /// first.
     pub fn similar_names(&self, name: &str) -> Vec<&'static str> {
-        let is_known_as =
-            |function: &&Function| function.def.known_as.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let mut known: Vec<&'static str> =
-            self.functions().iter().filter(is_known_as).map(|function| function.def.name).collect();
-        known.dedup();
-        if !known.is_empty() {
-            return known;
+        let known = self.functions().iter().map(|function| (function.def.name, function.def.known_as));
+        similar(name, known, self.public_names())
+    }
+
+    /// As `similar_names`, of aggregates.
+    pub fn similar_aggregates(&self, name: &str) -> Vec<&'static str> {
+        let known = self.aggregates().iter().map(|entry| (entry.def.name, entry.def.known_as));
+        similar(name, known, self.aggregate_names())
+    }
+}
+
+fn similar(
+    name: &str,
+    known: impl Iterator<Item = (&'static str, &'static [&'static str])>,
+    names: impl Iterator<Item = &'static str>,
+) -> Vec<&'static str> {
+    let is_known_as = |(_, known_as): &(&str, &[&str])| known_as.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let mut known: Vec<&'static str> = known.filter(is_known_as).map(|(candidate, _)| candidate).collect();
+    known.dedup();
+    if !known.is_empty() {
+        return known;
+    }
+    let limit = name.chars().count() / 3 + 1;
+    let mut near: Vec<(usize, &'static str)> = names
+        .map(|candidate| (edit_distance(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= limit || candidate.split('_').eq(name.split('_').rev()))
+        .collect();
+    near.sort_unstable();
+    near.truncate(3);
+    near.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Takes the constants out of a call's arguments, and lets the aggregate look at them.
+fn bind_constants<'c>(
+    def: &'static AggregateDef,
+    matched: Matched<'c>,
+    args: &[ArgType],
+) -> Result<ResolvedAggregate<'c>, ResolveError> {
+    let signature = matched.overload.signature;
+    let mut resolved =
+        ResolvedAggregate { def, signature, event_args: Vec::new(), params: Vec::new(), result: matched.result };
+    let mut positions = Vec::new();
+    let mut decimal = None;
+    for ((param, source), ty) in signature.params.iter().zip(&matched.sources).zip(matched.param_types) {
+        match source {
+            ArgSource::Given(argument) if param.constant => {
+                let value = args[*argument].literal.as_ref().and_then(|value| constant(value, &ty.kind));
+                let value = value.ok_or_else(|| not_constant(param, *argument))?;
+                resolved.params.push(value);
+                positions.push(Some(*argument));
+            }
+            ArgSource::Default(value) if param.constant => {
+                resolved.params.push(value.clone());
+                positions.push(None);
+            }
+            ArgSource::Given(argument) => {
+                let ty = match (&param.ty, &args[*argument].ty.kind) {
+                    // A decimal comes as it is, whatever its digits.
+                    (TypePattern::Decimal { .. }, kind @ Kind::Decimal { scale, .. }) => {
+                        decimal = Some(*scale);
+                        kind.clone().required()
+                    }
+                    _ => ty.to_required(),
+                };
+                resolved.event_args.push((*argument, ty));
+            }
+            _ => panic!("`{}`: parameters over the event have no default", def.signature),
         }
-        let limit = name.chars().count() / 3 + 1;
-        let mut near: Vec<(usize, &'static str)> = self
-            .public_names()
-            .map(|candidate| (edit_distance(name, candidate), candidate))
-            .filter(|(distance, candidate)| *distance <= limit || candidate.split('_').eq(name.split('_').rev()))
-            .collect();
-        near.sort_unstable();
-        near.truncate(3);
-        near.into_iter().map(|(_, candidate)| candidate).collect()
+    }
+    if let (TypePattern::Decimal { nullable }, Some(scale)) = (&signature.result, decimal) {
+        resolved.result = Type { kind: Kind::Decimal { precision: 38, scale }, nullable: *nullable };
+    }
+    match (def.bind)(&resolved.call()) {
+        Ok(_) => Ok(resolved),
+        Err((param, message)) => Err(ResolveError::Literal { argument: positions[param], message }),
+    }
+}
+
+/// A literal as a value of the parameter's kind; none where it is null or cannot be one.
+fn constant(value: &Value, kind: &Kind) -> Option<Value> {
+    match (value, kind) {
+        (Value::Null, _) => None,
+        (Value::Int(value), Kind::Float64) => Some(Value::Float(*value as f64)),
+        _ => Some(value.clone()),
+    }
+}
+
+fn not_constant(param: &Param, argument: usize) -> ResolveError {
+    let message = format!("`{}` is fixed when the program is compiled: write a constant that is not null", param.name);
+    ResolveError::Literal { argument: Some(argument), message }
+}
+
+/// One of the meanings that a name has: what matching needs to know of it.
+#[derive(Clone, Copy)]
+struct Overload<'c> {
+    signature: &'c Signature,
+    written: &'static str,
+}
+
+impl<'c> Overload<'c> {
+    fn of(function: &'c Function) -> Overload<'c> {
+        Overload { signature: &function.signature, written: function.def.written }
+    }
+}
+
+/// An overload that the arguments fit.
+struct Matched<'c> {
+    overload: Overload<'c>,
+    /// Of the conversions.
+    cost: u32,
+    bindings: BTreeMap<char, Type>,
+    sources: Vec<ArgSource>,
+    param_types: Vec<Type>,
+    propagates: Vec<bool>,
+    /// What the signature says, for the types that its variables stand for.
+    result: Type,
+    /// Whether a null argument may make the result null.
+    result_is_null: bool,
+}
+
+impl<'c> Matched<'c> {
+    fn into_resolved(self, function: &'c Function) -> Resolved<'c> {
+        Resolved {
+            function,
+            bindings: self.bindings,
+            sources: self.sources,
+            param_types: self.param_types,
+            propagates: self.propagates,
+            result: self.result.nullable_if(self.result_is_null),
+        }
     }
 }
 
@@ -183,12 +356,12 @@ struct Failure {
     error: ResolveError,
 }
 
-fn most_telling(failures: Vec<Failure>, overloads: &[&Function]) -> ResolveError {
-    let mut signatures: Vec<&'static str> = overloads.iter().map(|function| function.def.written).collect();
+fn most_telling(failures: Vec<Failure>, overloads: &[Overload]) -> ResolveError {
+    let mut signatures: Vec<&'static str> = overloads.iter().map(|overload| overload.written).collect();
     signatures.dedup();
     if failures.iter().all(|failure| matches!(failure.error, ResolveError::Count { .. })) {
-        let fewest = overloads.iter().map(|function| function.signature.min_args()).min().unwrap_or(0);
-        let most = overloads.iter().map(|function| function.signature.max_args()).collect::<Option<Vec<_>>>();
+        let fewest = overloads.iter().map(|overload| overload.signature.min_args()).min().unwrap_or(0);
+        let most = overloads.iter().map(|overload| overload.signature.max_args()).collect::<Option<Vec<_>>>();
         let Some(Failure { error: ResolveError::Count { got, .. }, .. }) = failures.into_iter().next() else {
             unreachable!("there is an overload")
         };
@@ -225,15 +398,15 @@ fn most_telling(failures: Vec<Failure>, overloads: &[&Function]) -> ResolveError
     }
 }
 
-fn match_overload<'c>(function: &'c Function, args: &[ArgType]) -> Result<(u32, Resolved<'c>), Failure> {
-    let signature = &function.signature;
-    let sources = assign(function, args)?;
+fn match_overload<'c>(overload: Overload<'c>, args: &[ArgType]) -> Result<Matched<'c>, Failure> {
+    let signature = overload.signature;
+    let sources = assign(overload, args)?;
     let mut matcher = Matcher { signature, bindings: BTreeMap::new() };
     // First what the variables stand for, over all arguments: `clamp(1, 0.5, 2)` is about floats.
     for (index, (param, source)) in signature.params.iter().zip(&sources).enumerate() {
         for argument in arguments_of(source) {
             if !matcher.bind(&param.ty, &args[argument].ty) {
-                return Err(matcher.failure(function, index, argument, args));
+                return Err(matcher.failure(overload, index, argument, args));
             }
         }
     }
@@ -249,7 +422,7 @@ fn match_overload<'c>(function: &'c Function, args: &[ArgType]) -> Result<(u32, 
             let got = &args[argument].ty;
             match fit(&got.to_required(), &wanted) {
                 Some(step) => cost += step,
-                None => return Err(matcher.failure(function, index, argument, args)),
+                None => return Err(matcher.failure(overload, index, argument, args)),
             }
             nullable |= got.nullable;
         }
@@ -257,8 +430,9 @@ fn match_overload<'c>(function: &'c Function, args: &[ArgType]) -> Result<(u32, 
         param_types.push(wanted.nullable_if(nullable));
         propagates.push(!takes_null);
     }
-    let result = matcher.concrete(&signature.result).nullable_if(result_is_null);
-    Ok((cost, Resolved { function, bindings: matcher.bindings, sources, param_types, propagates, result }))
+    let result = matcher.concrete(&signature.result);
+    let bindings = matcher.bindings;
+    Ok(Matched { overload, cost, bindings, sources, param_types, propagates, result, result_is_null })
 }
 
 fn arguments_of(source: &ArgSource) -> Vec<usize> {
@@ -270,8 +444,8 @@ fn arguments_of(source: &ArgSource) -> Vec<usize> {
 }
 
 /// Which argument goes to which parameter.
-fn assign(function: &Function, args: &[ArgType]) -> Result<Vec<ArgSource>, Failure> {
-    let signature = &function.signature;
+fn assign(overload: Overload, args: &[ArgType]) -> Result<Vec<ArgSource>, Failure> {
+    let signature = overload.signature;
     let mut given: Vec<Vec<usize>> = vec![Vec::new(); signature.params.len()];
     let mut next = 0;
     for (index, arg) in args.iter().enumerate() {
@@ -286,7 +460,7 @@ fn assign(function: &Function, args: &[ArgType]) -> Result<Vec<ArgSource>, Failu
             }
             None => {
                 let expected = (signature.min_args(), signature.max_args());
-                let error = ResolveError::Count { expected, got: args.len(), signatures: vec![function.def.written] };
+                let error = ResolveError::Count { expected, got: args.len(), signatures: vec![overload.written] };
                 return Err(Failure { progress: 0, error });
             }
         };
@@ -311,12 +485,12 @@ fn assign(function: &Function, args: &[ArgType]) -> Result<Vec<ArgSource>, Failu
             (Some(default), None) => ArgSource::Default(default.clone()),
             (None, None) if args.iter().all(|arg| arg.name.is_none()) => {
                 let expected = (signature.min_args(), signature.max_args());
-                let error = ResolveError::Count { expected, got: args.len(), signatures: vec![function.def.written] };
+                let error = ResolveError::Count { expected, got: args.len(), signatures: vec![overload.written] };
                 return Err(Failure { progress: 0, error });
             }
             (None, None) => {
                 let error =
-                    ResolveError::MissingArgument { parameter: param.name.clone(), signature: function.def.written };
+                    ResolveError::MissingArgument { parameter: param.name.clone(), signature: overload.written };
                 return Err(Failure { progress: 1, error });
             }
         });
@@ -414,7 +588,7 @@ impl Matcher<'_> {
         }
     }
 
-    fn failure(&self, function: &Function, param: usize, argument: usize, args: &[ArgType]) -> Failure {
+    fn failure(&self, overload: Overload, param: usize, argument: usize, args: &[ArgType]) -> Failure {
         let param = &self.signature.params[param];
         let wanted = match &param.ty {
             TypePattern::Var { name, .. } => match (self.bindings.get(name), self.signature.constraints.get(name)) {
@@ -435,7 +609,7 @@ impl Matcher<'_> {
                 parameter: param.name.clone(),
                 wanted: vec![wanted],
                 got: args[argument].ty.clone(),
-                signatures: vec![function.def.written],
+                signatures: vec![overload.written],
             },
         }
     }

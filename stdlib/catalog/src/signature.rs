@@ -2,6 +2,7 @@
 //!
 //! A signature is the only statement of a function's types. A single capital letter is a type variable; `where T: ordered`,
 //! `where T: numeric` or `where T: int` at the end narrows it. `T?` takes nulls, `T` does not see them; `x: T...` takes any number.
+//! `p: const float` (of aggregates) takes constants.
 //!
 //! This file must not know how a call is resolved.
 
@@ -34,6 +35,8 @@ pub struct Param {
     pub default: Option<Value>,
     /// Takes all remaining arguments; only the last parameter may be so.
     pub variadic: bool,
+    /// Takes a constant: a parameter of an aggregate itself, not of its events.
+    pub constant: bool,
 }
 
 /// A type with holes.
@@ -234,10 +237,11 @@ impl<'a> Reader<'a> {
     fn param(&mut self) -> Result<Param, String> {
         let name = self.word()?.to_owned();
         self.expect(":")?;
+        let constant = self.eat("const ");
         let ty = self.pattern()?;
         let variadic = self.eat("...");
         let default = if self.eat("=") { Some(self.literal()?) } else { None };
-        Ok(Param { name, ty, default, variadic })
+        Ok(Param { name, ty, default, variadic, constant })
     }
 
     fn literal(&mut self) -> Result<Value, String> {
@@ -345,6 +349,14 @@ mod tests {
         assert_eq!(signature.params[0].ty.to_string(), "map<string, [T?]>?");
         assert!(signature.params[1].variadic);
         assert_eq!(signature.max_args(), None);
+    }
+
+    #[test]
+    fn reads_constants() {
+        let signature = parse("approx_percentile(x: T, p: const float) -> float? where T: numeric");
+        let constant: Vec<bool> = signature.params.iter().map(|param| param.constant).collect();
+        assert_eq!(constant, [false, true]);
+        assert_eq!(signature.params[1].ty.to_string(), "float");
     }
 
     #[test]

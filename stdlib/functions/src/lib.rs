@@ -1,10 +1,11 @@
-//! The function library: one module per family, one item per function.
+//! The function library: one module per family, one item per function or aggregate.
 //!
 //! An item states everything about its function; checker, evaluator, generated code, pages and tests read it from here.
 //! To add a function, write an item in its family and run the tests with `CHALK_BLESS=1` once.
 //!
 //! This crate must never know who calls it.
 
+mod aggregates;
 mod bits;
 mod bytes;
 mod calendar;
@@ -51,6 +52,7 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
         cast::defs(),
         decimal::defs(),
     ])
+    .with_aggregates(&aggregates::families())
 });
 
 /// The whole library.
