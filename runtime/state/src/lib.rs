@@ -10,12 +10,16 @@
 //! This crate must never know brokers, files, Arrow or kernels.
 
 pub mod batch;
+pub mod dedup;
 pub mod folded;
 pub mod layout;
 pub mod memory;
 pub mod table;
+pub mod watermark;
 
 pub use batch::EventBatch;
+pub use dedup::{DedupKey, DedupSet};
 pub use folded::Folded;
 pub use layout::Layout;
 pub use table::{ColdStore, Table};
+pub use watermark::Watermarks;
