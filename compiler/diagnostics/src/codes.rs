@@ -4,7 +4,7 @@
 //! below. The tests of `explain.rs` say what a page must hold.
 //!
 //! Ranges: E00 syntax, E01 names, E02 types, E03 messages and schemas, E04 features and resolvers,
-//! E05 artifacts and building, W warnings.
+//! E05 artifacts and building, E06 tests, W warnings.
 //!
 //! This module must not know who raises a code.
 
@@ -53,6 +53,8 @@ codes! {
     E0413 E0414
     E0420 E0421 E0422
     // Artifacts and building.
+    // Tests.
+    E0601 E0602 E0603 E0604 E0605 E0606
     // Warnings.
     W0101 W0102 W0103 W0104 W0201 W0202 W0203
 }

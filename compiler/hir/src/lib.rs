@@ -21,6 +21,7 @@ mod resolve_type;
 mod signature;
 mod sources;
 mod streams;
+mod tests;
 mod unused;
 
 use std::rc::Rc;
@@ -62,13 +63,14 @@ pub fn analyze(files: &[&ast::File], catalog: &'static Catalog, connectors: &[&C
     let resolvers = streams::check(&context, &classes);
     let aggregations = Vec::new();
     bounds::check(&context, &classes, &aggregations);
+    let tests = tests::check(&context, &classes, &resolvers);
     unused::check(&context);
     let Context { diagnostics, enums, functions, .. } = context;
     let mut diagnostics = diagnostics.into_inner();
     chalk_diagnostics::sort(&mut diagnostics);
     let functions = functions.into_iter().flatten().filter_map(Rc::into_inner).collect();
     Analysis {
-        program: Program { messages, enums, sources, classes, resolvers, aggregations, tests: Vec::new(), functions },
+        program: Program { messages, enums, sources, classes, resolvers, aggregations, tests, functions },
         diagnostics,
     }
 }

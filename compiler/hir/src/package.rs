@@ -49,6 +49,7 @@ pub(crate) struct Package<'a> {
     pub(crate) enums: Vec<&'a ast::EnumDecl>,
     pub(crate) streams: Vec<&'a ast::Stream>,
     pub(crate) functions: Vec<&'a ast::FnDecl>,
+    pub(crate) tests: Vec<&'a ast::TestDecl>,
 }
 
 impl<'a> Package<'a> {
@@ -81,8 +82,8 @@ impl<'a> Package<'a> {
                 self.later(item, "online resolvers", diagnostics);
                 Entry::Later
             }
-            ast::Item::Test(_) => {
-                self.later(item, "`test` blocks", diagnostics);
+            ast::Item::Test(item) => {
+                self.tests.push(item);
                 return;
             }
         };

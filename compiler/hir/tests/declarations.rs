@@ -292,7 +292,6 @@ fn parts_of_later_versions_are_refused_once() {
         ("features U { id: int, l: L }\nfeatures L { id: int }", "has-one features (`L`)"),
         ("features U { id: int, @materialize(bucket: 1d) n: int }", "`@materialize` attributes"),
         ("features U { id: int, n: int }\nonline d(u: U) -> U { n = u.id }", "online resolvers"),
-        ("test \"t\" for r {\n  expect skipped\n}", "`test` blocks"),
     ] {
         refuse(text, &[Code::E0100], &[part, "not part of this compiler version"]);
     }

@@ -179,3 +179,24 @@ fn random_blanks_and_mutations_never_change_a_tree() {
     }
     assert!(formatted > 300, "only {formatted} texts were programs: the test has lost its teeth");
 }
+
+#[test]
+fn tests_keep_a_line_per_step() {
+    let untidy = "test   \"t\" for r {
+ at   \"2024-01-01T00:00:00Z\" given { \"user_id\":1, \"tags\" : [1,2] }
+ header \"X\"=\"User\"
+      prefix b\"\\x00\"
+ at \"2024-01-01T00:10:00Z\"   expect User( 1 ){ failed[10m]=0,name = none }
+   expect   skipped
+}
+";
+    let tidy = "test \"t\" for r {
+  at \"2024-01-01T00:00:00Z\" given { \"user_id\": 1, \"tags\": [1, 2] }
+    header \"X\" = \"User\"
+    prefix b\"\\x00\"
+  at \"2024-01-01T00:10:00Z\" expect User(1) { failed[10m] = 0, name = none }
+  expect skipped
+}
+";
+    assert_eq!(checked(untidy, "tests"), tidy);
+}
