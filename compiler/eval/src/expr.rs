@@ -44,9 +44,20 @@ impl Evaluator<'_> {
                 let header = row.headers.iter().rev().find(|(header, _)| header == name);
                 header.map_or(Value::Null, |(_, value)| Value::Bytes(value.clone()))
             }
-            ExprKind::Feature(feature) => env.features[feature].clone(),
-            ExprKind::Aggregate(position) => env.aggregates[*position].clone(),
-            ExprKind::Linked { foreign_key, feature, .. } => env.linked[&(*foreign_key, *feature)].clone(),
+            ExprKind::Feature(feature) => {
+                let value = env.features[feature].clone().or_else(|reason| fail(expr.span, reason))?;
+                if value.is_null() && !expr.ty.nullable {
+                    let class = env.class.expect("features are of a class");
+                    return fail(expr.span, format!("feature {} has no value", class.features[*feature].fqn));
+                }
+                value
+            }
+            ExprKind::Aggregate(position) => {
+                env.aggregates[*position].clone().or_else(|reason| fail(expr.span, reason))?
+            }
+            ExprKind::Linked { foreign_key, feature, .. } => {
+                env.linked[&(*foreign_key, *feature)].clone().or_else(|reason| fail(expr.span, reason))?
+            }
             ExprKind::Local(local) => env.locals[local].clone(),
             ExprKind::Let { local, value, body } => {
                 let value = self.expr(value, env)?;

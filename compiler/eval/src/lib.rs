@@ -4,7 +4,7 @@
 //! the place and reason of every failure.
 //!
 //! Order of evaluation, which decides the failure that a message with several gets: prefilter, decode, raw filter, parse, filter, timestamp, the late
-//! check, assignments in order of writing, expression features in `expression_order`. Within an expression operands are evaluated from left to right, all of them
+//! check, the key of dedup, assignments in order of writing, expression features in `expression_order`, events of feeds in order. Within an expression operands are evaluated from left to right, all of them
 //! before the operator looks at any (so a null on the left does not hide a failure on the right), except where `program.rs` says that an operand is evaluated only if needed.
 //!
 //! This crate must never know Cranelift, columns or the decoder.
@@ -12,6 +12,7 @@
 mod cast;
 mod expr;
 mod ops;
+pub mod windows;
 
 use std::collections::HashMap;
 
@@ -61,15 +62,41 @@ pub enum Outcome {
         expressions: Vec<(usize, Value)>,
         /// The event time.
         event_time_us: Option<i64>,
+        /// What the message is of aggregations, in the order of the resolver's feeds.
+        events: Vec<FedEvent>,
     },
     /// A `where` did not keep it.
     Filtered,
     /// `parse` gave none.
     Skipped,
-    /// Its event time lies further before the broker's time than `late_arrival_deadline` allows.
+    /// Its event time lies further before the broker's time than `late_arrival_deadline` allows, or in tumbling windows that have all run.
     Late,
+    /// A message with its dedup key came before (only `windows::Model` remembers messages).
+    Duplicate,
     /// It failed.
     Failed(Failure),
+}
+
+/// An event of an aggregation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FedEvent {
+    /// Position in `Program::aggregations`.
+    pub aggregation: usize,
+    /// The key; null where the message is no event (or the aggregation has no keys).
+    pub key: Value,
+    /// A value per column.
+    pub columns: Vec<Value>,
+}
+
+/// What became of a message, with what is known of it where it failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluated {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The key of the `dedup` clause, where evaluation came as far as that.
+    pub dedup_key: Option<Value>,
+    /// The event time that the message says, where evaluation came as far as that.
+    pub event_time_us: Option<i64>,
 }
 
 /// Decodes `json_deserialize` arguments: position of the message in the program, text; the error is the reason.
@@ -92,11 +119,14 @@ pub struct Evaluator<'a> {
 pub(crate) struct Env<'a> {
     pub(crate) row: Option<&'a Row>,
     pub(crate) locals: HashMap<LocalId, Value>,
-    pub(crate) features: HashMap<usize, Value>,
+    /// The class whose features are read.
+    pub(crate) class: Option<&'a FeatureClass>,
+    /// Their values so far; an error is why there is none.
+    pub(crate) features: HashMap<usize, Result<Value, String>>,
     /// Per aggregate of the class its value.
-    pub(crate) aggregates: Vec<Value>,
+    pub(crate) aggregates: Vec<Result<Value, String>>,
     /// Features of other classes, by foreign key and position.
-    pub(crate) linked: HashMap<(usize, usize), Value>,
+    pub(crate) linked: HashMap<(usize, usize), Result<Value, String>>,
 }
 
 impl Evaluator<'_> {
@@ -108,11 +138,24 @@ impl Evaluator<'_> {
 
     /// Everything after the decode.
     pub fn resolver(&self, resolver: &StreamResolver, row: &Row) -> Outcome {
-        self.try_resolver(resolver, row).unwrap_or_else(Outcome::Failed)
+        self.evaluate(resolver, row).outcome
     }
 
-    fn try_resolver(&self, resolver: &StreamResolver, row: &Row) -> Result<Outcome, Failure> {
-        let mut env = Env { row: Some(row), ..Env::default() };
+    /// Everything after the decode, with the key of dedup.
+    pub fn evaluate(&self, resolver: &StreamResolver, row: &Row) -> Evaluated {
+        let mut evaluated = Evaluated { outcome: Outcome::Filtered, dedup_key: None, event_time_us: None };
+        evaluated.outcome = self.try_resolver(resolver, row, &mut evaluated).unwrap_or_else(Outcome::Failed);
+        evaluated
+    }
+
+    fn try_resolver(
+        &self,
+        resolver: &StreamResolver,
+        row: &Row,
+        evaluated: &mut Evaluated,
+    ) -> Result<Outcome, Failure> {
+        let class = &self.program.classes[resolver.class];
+        let mut env = Env { row: Some(row), class: Some(class), ..Env::default() };
         if let Some(fate) = self.keep(resolver.raw_filter.as_ref(), &mut env)? {
             return Ok(fate);
         }
@@ -140,24 +183,35 @@ impl Evaluator<'_> {
         {
             return Ok(Outcome::Late);
         }
+        evaluated.event_time_us = event_time_us;
+        if let Some(dedup) = &resolver.dedup {
+            evaluated.dedup_key = Some(self.expr(&dedup.key, &mut env)?);
+        }
         let mut features = Vec::new();
         for (feature, value) in &resolver.assignments {
             let value = self.expr(value, &mut env)?;
-            env.features.insert(*feature, value.clone());
+            env.features.insert(*feature, Ok(value.clone()));
             features.push((*feature, value));
         }
-        let class = &self.program.classes[resolver.class];
         let mut expressions = Vec::new();
-        for &feature in &class.expression_order {
+        // A windowed resolver makes no rows, so nothing is computed along.
+        let expression_order = if resolver.window.is_some() { &[][..] } else { &class.expression_order };
+        for &feature in expression_order {
             let expression = class.features[feature].expression.as_ref().expect("it is in the order of expressions");
             if !reads_only(expression, &env.features) {
                 continue;
             }
             let value = self.expr(expression, &mut env)?;
-            env.features.insert(feature, value.clone());
+            env.features.insert(feature, Ok(value.clone()));
             expressions.push((feature, value));
         }
-        Ok(Outcome::Applied { features, expressions, event_time_us })
+        let mut events = Vec::new();
+        for feed in &resolver.feeds {
+            let key = feed.key.as_ref().map_or(Ok(Value::Null), |key| self.expr(key, &mut env))?;
+            let columns = feed.columns.iter().map(|column| self.expr(column, &mut env)).collect::<Result<_, _>>()?;
+            events.push(FedEvent { aggregation: feed.aggregation, key, columns });
+        }
+        Ok(Outcome::Applied { features, expressions, event_time_us, events })
     }
 
     /// A `where`: none keeps the row.
@@ -167,19 +221,6 @@ impl Evaluator<'_> {
         Ok((!keeps).then_some(Outcome::Filtered))
     }
 
-    /// A class's expression features from its stored ones: a value per feature (`Null` where there is none). Gives feature position and value in `expression_order`.
-    pub fn expression_features(&self, class: &FeatureClass, stored: &[Value]) -> Result<Vec<(usize, Value)>, Failure> {
-        let mut env = Env { features: stored.iter().cloned().enumerate().collect(), ..Env::default() };
-        let mut values = Vec::new();
-        for &feature in &class.expression_order {
-            let expression = class.features[feature].expression.as_ref().expect("it is in the order of expressions");
-            let value = self.expr(expression, &mut env)?;
-            env.features.insert(feature, value.clone());
-            values.push((feature, value));
-        }
-        Ok(values)
-    }
-
     /// The value of an expression that reads no message and no feature.
     pub fn constant(&self, expr: &Expr) -> Result<Value, Failure> {
         self.expr(expr, &mut Env::default())
@@ -187,7 +228,7 @@ impl Evaluator<'_> {
 }
 
 /// Whether an expression reads no other features than those known.
-fn reads_only(expr: &Expr, known: &HashMap<usize, Value>) -> bool {
+fn reads_only(expr: &Expr, known: &HashMap<usize, Result<Value, String>>) -> bool {
     let mut ok = match &expr.kind {
         ExprKind::Feature(feature) => known.contains_key(feature),
         // Known to a query only.

@@ -129,7 +129,7 @@ impl<'a> Reference<'a> {
 
     fn outcome(&self, meaning: Meaning) -> Outcome {
         match meaning {
-            Meaning::Applied { features, expressions, event_time_us } => {
+            Meaning::Applied { features, expressions, event_time_us, .. } => {
                 let class = &self.checked.program.classes[self.resolver.class];
                 let named = features.iter().chain(&expressions).map(|(position, value)| {
                     let feature = &class.features[*position];
@@ -140,6 +140,7 @@ impl<'a> Reference<'a> {
             Meaning::Filtered => Outcome::Filtered,
             Meaning::Skipped => Outcome::Skipped,
             Meaning::Late => Outcome::Late,
+            Meaning::Duplicate => unreachable!("a single message is no duplicate"),
             Meaning::Failed(failure) => {
                 let position = self.checked.sources.position(failure.span);
                 let file = self.checked.sources.file(failure.span.file).path().to_owned();
@@ -165,7 +166,9 @@ fn mentions(program: &program::Program, resolver: &program::StreamResolver) -> B
         .into_iter()
         .flatten()
         .chain(resolver.parse.iter().map(|(_, expr)| expr))
+        .chain(resolver.dedup.iter().map(|dedup| &dedup.key))
         .chain(resolver.assignments.iter().map(|(_, expr)| expr))
+        .chain(resolver.feeds.iter().flat_map(|feed| feed.key.iter().chain(&feed.columns)))
         .chain(expressions)
         .for_each(|expr| mentioned(expr, &mut paths));
     paths
