@@ -1,4 +1,5 @@
-//! An aggregation bound to its aggregates: which words of a partial belong to which leaf, and how they are updated.
+//! An aggregation bound to its aggregates: which words of a partial belong to which leaf, which buckets there are, and where they
+//! lie in an entry.
 //!
 //! It is made once per aggregation and shared by its tables, so that folding a key's partials over partitions is a loop over words.
 //!
@@ -6,33 +7,161 @@
 
 use std::sync::Arc;
 
-use chalk_artifact::manifest::Aggregation;
+use chalk_artifact::manifest::{Aggregation, AggregationKind, Buckets, Leaf};
 use chalk_catalog::Catalog;
-use chalk_catalog::aggregate::Aggregate;
+use chalk_catalog::aggregate::{Aggregate, AggregateCall, Fold, Order};
+use chalk_catalog::event::is_word;
+use chalk_types::Kind;
+
+/// Series of buckets that an aggregation may have.
+const MAX_SERIES: usize = 24;
 
 /// An aggregation bound to its aggregates.
 pub struct Layout {
     plan: Aggregation,
-    aggregates: Vec<Box<dyn Aggregate>>,
+    pub(crate) leaves: Vec<BoundLeaf>,
+    /// Words of the partials of all leaves.
+    pub(crate) words: usize,
+    /// Bytes that the partials of all leaves hold on the heap, typically.
+    pub(crate) heap_bytes: usize,
+    pub(crate) series: Vec<Series>,
+    pub(crate) windows: Vec<BoundWindow>,
+    pub(crate) kind: StateKind,
+    /// Of exact windows: how events are kept.
+    pub(crate) events: Option<KeptEvents>,
+    /// Whether keys are words.
+    pub(crate) is_word_key: bool,
 }
+
+/// A leaf with its aggregate.
+pub(crate) struct BoundLeaf {
+    pub(crate) aggregate: Box<dyn Aggregate>,
+    pub(crate) fold: Option<Fold>,
+    /// The first of its words in the partials of all leaves.
+    pub(crate) at: usize,
+    pub(crate) words: usize,
+    pub(crate) filter: Option<usize>,
+    pub(crate) args: Vec<u16>,
+}
+
+/// A series of buckets; every event is in one bucket of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Series {
+    /// 0: one bucket for all time.
+    pub(crate) bucket_us: i64,
+    /// From 0 to the length, so that numbers of buckets fit into a word.
+    pub(crate) origin_us: i64,
+    /// The longest window that reads it.
+    pub(crate) span_us: i64,
+    /// Where it begins in an entry: number of the open bucket, block of closed ones, partials of the open one.
+    pub(crate) at: usize,
+}
+
+/// A window over a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BoundWindow {
+    pub(crate) duration_us: i64,
+    pub(crate) series: usize,
+}
+
+/// How windows are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StateKind {
+    Total,
+    Continuous,
+    Materialized,
+    Tumbling,
+    Messages,
+}
+
+/// How an event of an exact window is kept: time, offset where it matters, flags, and a word per column that is an argument.
+pub(crate) struct KeptEvents {
+    /// Words of an event.
+    pub(crate) stride: usize,
+    /// Where an event's offset is.
+    pub(crate) offset_at: Option<usize>,
+    /// Where its flags begin: a bit per leaf, whether the leaf counts it. None where every leaf counts every event.
+    pub(crate) flags_at: Option<usize>,
+    /// Columns that are kept, and where.
+    pub(crate) columns: Vec<KeptColumn>,
+    /// Per column of the plan its position in `columns`.
+    pub(crate) position: Vec<Option<usize>>,
+    /// The longest window.
+    pub(crate) span_us: i64,
+}
+
+/// A column of kept events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeptColumn {
+    pub(crate) column: usize,
+    pub(crate) at: usize,
+    pub(crate) is_word: bool,
+}
+
+/// Words of an entry before its series: key, last offset, flags.
+pub(crate) const ENTRY_HEAD: usize = 3;
+/// Words of a series in an entry before the open bucket's partials.
+pub(crate) const SERIES_HEAD: usize = 2;
 
 impl Layout {
     /// Binds the plan's leaves to the catalogue's aggregates; an error says which leaf has none.
     pub fn new(plan: &Aggregation, catalog: &Catalog) -> Result<Arc<Layout>, String> {
-        let _ = catalog;
-        match plan.leaves.first() {
-            Some(leaf) => Err(format!("unknown aggregate `{}`", leaf.aggregate)),
-            None => Ok(Layout::with(plan, Vec::new())),
+        let mut is_offset_kept = false;
+        let mut aggregates = Vec::with_capacity(plan.leaves.len());
+        for leaf in &plan.leaves {
+            let def = catalog
+                .aggregate(&leaf.aggregate)
+                .ok_or_else(|| format!("{}: unknown aggregate `{}`", plan.name, leaf.aggregate))?;
+            is_offset_kept |= def.order == Order::Time;
+            aggregates.push((def.bind)(&call(leaf)).map_err(|(_, reason)| format!("{}: {reason}", leaf.aggregate))?);
         }
+        Layout::build(plan, aggregates, is_offset_kept)
     }
 
-    /// The plan with its leaves bound by hand, one aggregate each.
-    ///
-    /// # Panics
-    /// If there are not as many aggregates as leaves.
-    pub fn with(plan: &Aggregation, aggregates: Vec<Box<dyn Aggregate>>) -> Arc<Layout> {
-        assert_eq!(plan.leaves.len(), aggregates.len(), "an aggregate per leaf");
-        Arc::new(Layout { plan: plan.clone(), aggregates })
+    /// The plan with its leaves bound by hand, one aggregate each. An error says what of the plan cannot be.
+    pub fn with(plan: &Aggregation, aggregates: Vec<Box<dyn Aggregate>>) -> Result<Arc<Layout>, String> {
+        Layout::build(plan, aggregates, true)
+    }
+
+    fn build(
+        plan: &Aggregation,
+        aggregates: Vec<Box<dyn Aggregate>>,
+        is_offset_kept: bool,
+    ) -> Result<Arc<Layout>, String> {
+        if plan.leaves.len() != aggregates.len() {
+            return Err(format!("{}: {} leaves, {} aggregates", plan.name, plan.leaves.len(), aggregates.len()));
+        }
+        check_columns(plan)?;
+        let mut words = 0;
+        let mut leaves = Vec::with_capacity(aggregates.len());
+        for (leaf, aggregate) in plan.leaves.iter().zip(aggregates) {
+            let fold = aggregate.fold();
+            let own = aggregate.words();
+            if fold.is_some_and(|fold| fold.words() != own || (fold != Fold::Count && leaf.args.len() != 1)) {
+                return Err(format!("{}: `{}` is not what its fold says", plan.name, leaf.aggregate));
+            }
+            leaves.push(BoundLeaf {
+                fold,
+                at: words,
+                words: own,
+                filter: leaf.filter.map(|column| column as usize),
+                args: leaf.args.iter().map(|column| *column as u16).collect(),
+                aggregate,
+            });
+            words += own;
+        }
+        let (kind, series, windows) = windows(plan, words)?;
+        Ok(Arc::new(Layout {
+            heap_bytes: leaves.iter().map(|leaf| leaf.aggregate.heap_bytes()).sum(),
+            events: (kind == StateKind::Continuous).then(|| keep(plan, &leaves, &windows, is_offset_kept)),
+            is_word_key: is_word(&plan.key.kind),
+            plan: plan.clone(),
+            leaves,
+            words,
+            series,
+            windows,
+            kind,
+        }))
     }
 
     /// What it was made of.
@@ -42,8 +171,171 @@ impl Layout {
 
     /// The aggregate of a leaf.
     pub fn aggregate(&self, leaf: usize) -> &dyn Aggregate {
-        &*self.aggregates[leaf]
+        &*self.leaves[leaf].aggregate
     }
+
+    /// Whether some partial holds more than its words.
+    pub(crate) fn has_heap(&self) -> bool {
+        self.leaves.iter().any(|leaf| leaf.fold.is_none())
+    }
+
+    /// Bytes of an object on the heap, on average.
+    pub(crate) fn object_bytes(&self) -> usize {
+        self.heap_bytes / self.leaves.iter().filter(|leaf| leaf.aggregate.heap_bytes() > 0).count().max(1)
+    }
+
+    /// Words of a row of closed buckets: number and partials.
+    pub(crate) fn row_words(&self) -> usize {
+        1 + self.words
+    }
+
+    /// Words of an entry.
+    pub(crate) fn entry_words(&self) -> usize {
+        ENTRY_HEAD + self.series.len() * (SERIES_HEAD + self.words) + usize::from(self.events.is_some())
+    }
+
+    /// Where the block of kept events is in an entry.
+    pub(crate) fn events_at(&self) -> usize {
+        self.entry_words() - 1
+    }
+}
+
+/// What the leaf's aggregate is bound to.
+fn call(leaf: &Leaf) -> AggregateCall {
+    AggregateCall { args: leaf.arg_types.clone(), params: leaf.params.clone(), result: leaf.ty.clone() }
+}
+
+/// Positions of columns come from an artifact.
+fn check_columns(plan: &Aggregation) -> Result<(), String> {
+    let kind = |column: &u32| plan.columns.get(*column as usize).map(|column| &column.ty.kind);
+    for leaf in &plan.leaves {
+        let is_filter_good = leaf.filter.as_ref().is_none_or(|column| kind(column) == Some(&Kind::Bool));
+        if !is_filter_good || leaf.args.iter().any(|column| kind(column).is_none() || *column > u32::from(u16::MAX)) {
+            return Err(format!("{}: a leaf reads columns that are not there", plan.name));
+        }
+    }
+    Ok(())
+}
+
+fn windows(plan: &Aggregation, words: usize) -> Result<(StateKind, Vec<Series>, Vec<BoundWindow>), String> {
+    let bad = |what: &str| Err(format!("{}: {what}", plan.name));
+    let tiers = |buckets: &Buckets| -> Vec<(i64, i64, i64)> {
+        buckets.tiers.iter().map(|tier| (tier.bucket_us, tier.origin_us, tier.span_us)).collect()
+    };
+    let over = |buckets: &Buckets| -> Vec<BoundWindow> {
+        let window = |window: &chalk_artifact::manifest::Window| BoundWindow {
+            duration_us: window.duration_us,
+            series: window.tier as usize,
+        };
+        buckets.windows.iter().map(window).collect()
+    };
+    let (kind, tiers, windows) = match &plan.kind {
+        AggregationKind::Total => {
+            (StateKind::Total, vec![(0, 0, i64::MAX)], vec![BoundWindow { duration_us: i64::MAX, series: 0 }])
+        }
+        AggregationKind::Continuous(buckets) => (StateKind::Continuous, tiers(buckets), over(buckets)),
+        AggregationKind::Materialized(buckets) => (StateKind::Materialized, tiers(buckets), over(buckets)),
+        AggregationKind::Tumbling { windows_us, .. } => (
+            StateKind::Tumbling,
+            windows_us.iter().map(|length| (*length, 0, *length)).collect(),
+            windows_us
+                .iter()
+                .enumerate()
+                .map(|(series, length)| BoundWindow { duration_us: *length, series })
+                .collect(),
+        ),
+        AggregationKind::Messages { windows_us, .. } => (
+            StateKind::Messages,
+            windows_us.iter().map(|length| (*length, 0, *length)).collect(),
+            windows_us
+                .iter()
+                .enumerate()
+                .map(|(series, length)| BoundWindow { duration_us: *length, series })
+                .collect(),
+        ),
+    };
+    if tiers.is_empty() || tiers.len() > MAX_SERIES {
+        return bad("no windows, or too many series of buckets");
+    }
+    let mut series = Vec::with_capacity(tiers.len());
+    for (position, (bucket_us, origin_us, span_us)) in tiers.into_iter().enumerate() {
+        if kind != StateKind::Total && (bucket_us <= 0 || span_us <= 0) {
+            return bad("a bucket has no length");
+        }
+        let origin_us = if bucket_us == 0 { 0 } else { origin_us.rem_euclid(bucket_us) };
+        series.push(Series { bucket_us, origin_us, span_us, at: ENTRY_HEAD + position * (SERIES_HEAD + words) });
+    }
+    if windows.iter().any(|window| {
+        window.duration_us <= 0 || series.get(window.series).is_none_or(|series| series.span_us < window.duration_us)
+    }) {
+        return bad("a window is longer than what is kept for it");
+    }
+    Ok((kind, series, windows))
+}
+
+fn keep(plan: &Aggregation, leaves: &[BoundLeaf], windows: &[BoundWindow], is_offset_kept: bool) -> KeptEvents {
+    let mut stride = 1;
+    let offset_at = (is_offset_kept && leaves.iter().any(|leaf| leaf.fold.is_none())).then(|| {
+        stride += 1;
+        stride - 1
+    });
+    let is_chosen = leaves
+        .iter()
+        .any(|leaf| leaf.filter.is_some() || leaf.args.iter().any(|column| plan.columns[*column as usize].ty.nullable));
+    let flags_at = is_chosen.then(|| {
+        let at = stride;
+        stride += leaves.len().div_ceil(64);
+        at
+    });
+    let mut position = vec![None; plan.columns.len()];
+    let mut columns: Vec<KeptColumn> = Vec::new();
+    // The argument of a count decides whether it counts; its value is not needed.
+    let read = leaves.iter().filter(|leaf| leaf.fold != Some(Fold::Count));
+    for column in read.flat_map(|leaf| &leaf.args).map(|column| *column as usize) {
+        if position[column].is_none() {
+            position[column] = Some(columns.len());
+            columns.push(KeptColumn { column, at: stride, is_word: is_word(&plan.columns[column].ty.kind) });
+            stride += 1;
+        }
+    }
+    let span_us = windows.iter().map(|window| window.duration_us).max().unwrap_or(0);
+    KeptEvents { stride, offset_at, flags_at, columns, position, span_us }
+}
+
+impl Series {
+    /// The bucket that a time is in.
+    #[inline]
+    pub(crate) fn number(&self, time_us: i64) -> i64 {
+        match (self.bucket_us, time_us.checked_sub(self.origin_us)) {
+            (0, _) => 0,
+            (length, Some(since)) => since.div_euclid(length),
+            (length, None) => (i128::from(time_us) - i128::from(self.origin_us)).div_euclid(i128::from(length)) as i64,
+        }
+    }
+
+    /// The bucket that a time is in, which may lie before or after all times that there are.
+    pub(crate) fn wide_number(&self, time_us: i128) -> i128 {
+        (time_us - i128::from(self.origin_us)).div_euclid(i128::from(self.bucket_us))
+    }
+
+    /// Where a bucket starts.
+    pub(crate) fn start(&self, number: i128) -> i128 {
+        number * i128::from(self.bucket_us) + i128::from(self.origin_us)
+    }
+
+    /// First and last time of the bucket that a time is in.
+    pub(crate) fn bounds(&self, number: i64) -> (i64, i64) {
+        if self.bucket_us == 0 {
+            return (i64::MIN, i64::MAX);
+        }
+        let start = self.start(i128::from(number));
+        (clamp(start), clamp(start + i128::from(self.bucket_us) - 1))
+    }
+}
+
+/// The nearest word.
+pub(crate) fn clamp(value: i128) -> i64 {
+    value.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
 
 impl std::fmt::Debug for Layout {

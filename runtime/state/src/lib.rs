@@ -9,12 +9,24 @@
 //!
 //! This crate must never know brokers, files, Arrow or kernels.
 
+mod arena;
 pub mod batch;
 pub mod dedup;
+mod fold;
 pub mod folded;
+mod image;
+mod index;
+mod keyed;
 pub mod layout;
 pub mod memory;
+mod messages;
+mod pages;
+mod read;
+mod rows;
+mod slab;
+mod sweep;
 pub mod table;
+mod tumbling;
 pub mod watermark;
 
 pub use batch::EventBatch;

@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use chalk_catalog::event::EventColumn;
 
+use crate::keyed::{FLAGS, KeyRef, Keyed, LAST_OFFSET, LIVE, USED};
+use crate::layout::StateKind;
+use crate::messages::Messages;
+use crate::tumbling::push_key;
 use crate::{EventBatch, Folded, Layout};
 
 /// Images of entries that are not in memory.
@@ -17,15 +21,27 @@ pub trait ColdStore: Send + Sync {
 }
 
 /// The state of one aggregation and one source partition.
-#[derive(Debug)]
+///
+/// A key's bytes, where stores are concerned, are a word's 8 bytes, little-endian, or the text or bytes themselves; of `AggregationKind::Messages`,
+/// the table's own.
 pub struct Table {
     layout: Arc<Layout>,
+    state: State,
+}
+
+enum State {
+    Keyed(Box<Keyed>),
+    Messages(Messages),
 }
 
 impl Table {
     /// An empty table.
     pub fn new(layout: &Arc<Layout>) -> Table {
-        Table { layout: layout.clone() }
+        let state = match layout.kind {
+            StateKind::Messages => State::Messages(Messages::new(layout)),
+            _ => State::Keyed(Box::new(Keyed::new(layout))),
+        };
+        Table { layout: layout.clone(), state }
     }
 
     /// What it is laid out by.
@@ -35,18 +51,25 @@ impl Table {
 
     /// Updates from events in order. Events that are not newer than their entry's last offset are passed over, so a replay changes nothing.
     /// Tumbling windows whose end is at or before `closed_until_us` have run and take nothing any more.
+    ///
+    /// An error is the store's: some of the events may be in then, and applying the batch again adds the rest.
     pub fn apply(
         &mut self,
         events: &EventBatch,
         closed_until_us: Option<i64>,
         cold: Option<&dyn ColdStore>,
     ) -> Result<(), String> {
-        let _ = (events, closed_until_us, cold);
-        Ok(())
+        match &mut self.state {
+            State::Keyed(keyed) => keyed.apply(events, closed_until_us, cold),
+            State::Messages(messages) => {
+                messages.apply(events, closed_until_us);
+                Ok(())
+            }
+        }
     }
 
     /// Folds a key's partials over a window of the plan, as of now, into `into`, which is empty; false where the key is unknown.
-    /// Of tumbling aggregations: over the window that `now_us` lies in.
+    /// Of tumbling aggregations: over the window that `now_us` is in. Now is never before what [`Table::expire`] was told.
     pub fn read(
         &mut self,
         key: &EventColumn,
@@ -56,56 +79,123 @@ impl Table {
         into: &mut Folded,
         cold: Option<&dyn ColdStore>,
     ) -> Result<bool, String> {
-        let _ = (key, row, window, now_us, into, cold);
-        Ok(false)
+        let State::Keyed(keyed) = &mut self.state else { return Ok(false) };
+        let key = KeyRef::of(key, row);
+        let hash = keyed.hash(key);
+        let Some(id) = keyed.find_or_load(hash, key, cold)? else { return Ok(false) };
+        let entry = keyed.slab.get_mut(id);
+        entry[FLAGS] |= USED;
+        if entry[LAST_OFFSET] as i64 == i64::MIN {
+            return Ok(false);
+        }
+        keyed.fold(id, window, now_us, into);
+        Ok(true)
     }
 
     /// Tumbling: windows that have events, as (position of the length, start), ascending by start, then length.
     pub fn open_windows(&self) -> Vec<(usize, i64)> {
-        Vec::new()
+        match &self.state {
+            State::Keyed(keyed) => keyed.open_windows(),
+            State::Messages(messages) => messages.open_windows(),
+        }
     }
 
     /// Tumbling: takes a window out, key by key in the order of their bytes; the key is in row 0 of the column.
+    /// After a restart all images have to be loaded before.
     pub fn close(&mut self, window: usize, start_us: i64, visit: &mut dyn FnMut(&EventColumn, &Folded)) {
-        let _ = (window, start_us, visit);
+        if let State::Keyed(keyed) = &mut self.state {
+            keyed.close(window, start_us, visit);
+        }
     }
 
     /// `AggregationKind::Messages`: takes the messages of a window out, in offset order.
     pub fn close_messages(&mut self, window: usize, start_us: i64) -> EventBatch {
-        let _ = (window, start_us);
-        EventBatch::new(self.layout.plan())
+        match &mut self.state {
+            State::Keyed(_) => EventBatch::new(self.layout.plan()),
+            State::Messages(messages) => messages.close(window, start_us),
+        }
+    }
+
+    /// Tumbling: drops windows that end at or before the time. After a restart: those that had run, which older images may still have.
+    /// Gives how many windows.
+    pub fn drop_closed(&mut self, closed_until_us: i64) -> usize {
+        let ended: Vec<(usize, i64)> = self
+            .open_windows()
+            .into_iter()
+            .filter(|(window, start_us)| {
+                let series = &self.layout.series[*window];
+                series.number(*start_us) < series.number(closed_until_us)
+            })
+            .collect();
+        for (window, start_us) in &ended {
+            match &mut self.state {
+                State::Keyed(keyed) => keyed.close(*window, *start_us, &mut |_, _| {}),
+                State::Messages(messages) => drop(messages.close(*window, *start_us)),
+            }
+        }
+        ended.len()
     }
 
     /// Frees what no window can see at or after `low_us`, looking at no more than `max_entries` entries; the next call goes on from there.
-    /// Gives how many keys are gone.
+    /// From now on nobody asks for an earlier time, and events that only earlier times would see are not kept. Gives how many keys are gone.
     pub fn expire(&mut self, low_us: i64, max_entries: usize) -> usize {
-        let _ = (low_us, max_entries);
-        0
+        match &mut self.state {
+            State::Keyed(keyed) => keyed.expire(low_us, max_entries),
+            State::Messages(_) => 0,
+        }
+    }
+
+    /// Whether no window can see anything of an image any more, as far as [`Table::expire`] was told: the store may drop it.
+    pub fn is_forgotten(&self, image: &[u8]) -> bool {
+        match &self.state {
+            State::Keyed(keyed) => keyed.is_forgotten(image).unwrap_or(false),
+            State::Messages(_) => false,
+        }
     }
 
     /// Gives images of entries that changed since they were last given, at most `max_entries`; none where the key is gone.
     /// Whether there are more.
     pub fn take_dirty(&mut self, max_entries: usize, visit: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> bool {
-        let _ = (max_entries, visit);
-        false
+        match &mut self.state {
+            State::Keyed(keyed) => keyed.take_dirty(max_entries, visit),
+            State::Messages(messages) => messages.take_dirty(max_entries, visit),
+        }
     }
 
     /// Takes an image in; ignored where the key is in memory. An error says what is wrong with the image.
     pub fn load(&mut self, key: &[u8], image: &[u8]) -> Result<(), String> {
-        let _ = (key, image);
-        Ok(())
+        match &mut self.state {
+            State::Keyed(keyed) => {
+                let key = match (self.layout.is_word_key, key.try_into()) {
+                    (true, Ok(word)) => KeyRef::Word(u64::from_le_bytes(word)),
+                    (true, Err(_)) => return Err(crate::image::DAMAGED.to_owned()),
+                    (false, _) => KeyRef::Bytes(key),
+                };
+                let hash = keyed.hash(key);
+                match keyed.find(hash, key) {
+                    Some(_) => Ok(()),
+                    None => keyed.load_image(hash, key, image).map(|_| ()),
+                }
+            }
+            State::Messages(messages) => messages.load(key, image),
+        }
     }
 
     /// Drops entries that have not changed since they were last given to the store, those not used for long first, until
-    /// `keep_entries` are left. Gives how many.
+    /// `keep_entries` are left. Gives how many. Windows that are to be closed stay whole: tumbling tables drop nothing.
     pub fn evict(&mut self, keep_entries: usize) -> usize {
-        let _ = keep_entries;
-        0
+        match &mut self.state {
+            State::Keyed(keyed) => keyed.evict(keep_entries),
+            State::Messages(_) => 0,
+        }
     }
 
     /// Keys in memory.
     pub fn len(&self) -> usize {
-        0
+        match &self.state {
+            State::Keyed(keyed) => keyed.slab.len(),
+            State::Messages(messages) => messages.len(),
+        }
     }
 
     /// Whether no key is in memory.
@@ -113,13 +203,42 @@ impl Table {
         self.len() == 0
     }
 
-    /// Memory that it holds.
+    /// Memory that its keys take.
     pub fn size_bytes(&self) -> usize {
-        0
+        match &self.state {
+            State::Keyed(keyed) => {
+                let objects = keyed.heap.len() * keyed.layout.object_bytes();
+                keyed.index.size_bytes() + keyed.slab.used_bytes() + keyed.arena.used_bytes() + objects
+            }
+            State::Messages(messages) => messages.size_bytes(),
+        }
+    }
+
+    /// Memory that it took from the system: what its keys take, and what freed ones left for others.
+    pub fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Keyed(keyed) => {
+                let objects = keyed.heap.len() * keyed.layout.object_bytes();
+                keyed.index.size_bytes() + keyed.slab.held_bytes() + keyed.arena.held_bytes() + objects
+            }
+            State::Messages(messages) => messages.size_bytes(),
+        }
     }
 
     /// Every key in memory, in no particular order; the key is in the given row of the column.
     pub fn for_each_key(&self, visit: &mut dyn FnMut(&EventColumn, usize)) {
-        let _ = visit;
+        let State::Keyed(keyed) = &self.state else { return };
+        let mut key = EventColumn::new(&self.layout.plan().key.kind);
+        for id in (0..keyed.slab.end()).filter(|id| keyed.slab.get(*id)[FLAGS] & LIVE != 0) {
+            key.clear();
+            push_key(&mut key, keyed.key(id));
+            visit(&key, 0);
+        }
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Table of {} with {} keys", self.layout.plan().name, self.len())
     }
 }

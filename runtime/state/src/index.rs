@@ -1,0 +1,282 @@
+//! From the hash of a key to the number of its entry.
+//!
+//! A line of 64 bytes holds 12 one-byte tags and 12 numbers, so that a look-up touches one line and, mostly, one entry. Lines belong to
+//! segments of 256, found by the first bits of the hash; a full segment is split in two (extendible hashing; Fagin et al., 1979), so
+//! growth never stops to rebuild everything. Keys that do not fit into their line go on to the next, and the line counts them.
+//!
+//! This file must not know keys: who asks compares them.
+
+use crate::pages::{Pages, prefetch};
+
+/// Numbers of a line.
+const SLOTS: usize = 12;
+/// Lines of a segment, once there are several.
+const SEGMENT_LINES: usize = 256;
+/// Segments whose lines share a piece of memory.
+const PIECE_SEGMENTS: usize = 512;
+const LINE_WORDS: usize = 8;
+
+#[repr(C)]
+struct Line {
+    /// 0 = free.
+    tags: [u8; SLOTS],
+    /// Keys of this line, or of lines before it, that went on to later lines.
+    passed: u32,
+    ids: [u32; SLOTS],
+}
+
+const _: () = assert!(size_of::<Line>() == LINE_WORDS * 8 && align_of::<Line>() <= 8);
+
+struct Segment {
+    keys: u32,
+    /// How many first bits of the hash its keys have in common.
+    depth: u32,
+}
+
+/// From hashes to numbers.
+pub(crate) struct Index {
+    pieces: Vec<Pages>,
+    segments: Vec<Segment>,
+    /// By the first `depth` bits of the hash the segment.
+    directory: Vec<u32>,
+    depth: u32,
+    /// Lines of a segment less one: the only segment starts small.
+    line_mask: usize,
+}
+
+#[inline]
+fn tag_of(hash: u64) -> u8 {
+    (hash >> 16) as u8 | 0x80
+}
+
+/// A bit per slot whose tag is this.
+#[inline]
+fn matches(tags: &[u8; SLOTS], tag: u8) -> u32 {
+    let mut bits = 0;
+    for (slot, candidate) in tags.iter().enumerate() {
+        bits |= u32::from(*candidate == tag) << slot;
+    }
+    bits
+}
+
+impl Index {
+    /// No keys.
+    pub(crate) fn new() -> Index {
+        Index {
+            pieces: Vec::new(),
+            segments: vec![Segment { keys: 0, depth: 0 }],
+            directory: vec![0],
+            depth: 0,
+            line_mask: 0,
+        }
+    }
+
+    #[inline]
+    fn segment(&self, hash: u64) -> usize {
+        // Two shifts, because shifting by 64 is none.
+        self.directory[((hash >> 1) >> (63 - self.depth)) as usize] as usize
+    }
+
+    #[inline]
+    fn address(&self, segment: usize, line: usize) -> *mut Line {
+        self.pieces[segment / PIECE_SEGMENTS]
+            .at((segment % PIECE_SEGMENTS * SEGMENT_LINES + line) * LINE_WORDS)
+            .cast::<Line>()
+    }
+
+    #[inline]
+    fn line(&self, segment: usize, line: usize) -> &Line {
+        // SAFETY: in a piece of zeroed memory of our own, aligned (a page's start, and whole lines), any bits are a `Line`.
+        unsafe { &*self.address(segment, line) }
+    }
+
+    #[inline]
+    fn line_mut(&mut self, segment: usize, line: usize) -> &mut Line {
+        // SAFETY: as above, and `&mut self` says that nobody else looks.
+        unsafe { &mut *self.address(segment, line) }
+    }
+
+    /// Asks for the line that a hash is looked up in.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        if !self.pieces.is_empty() {
+            prefetch(self.address(self.segment(hash), hash as usize & self.line_mask).cast());
+        }
+    }
+
+    /// A number that is probably the hash's, where its line has one.
+    #[inline]
+    pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
+        if self.pieces.is_empty() {
+            return None;
+        }
+        let line = self.line(self.segment(hash), hash as usize & self.line_mask);
+        let bits = matches(&line.tags, tag_of(hash));
+        (bits != 0).then(|| line.ids[bits.trailing_zeros() as usize])
+    }
+
+    /// The number that is kept under the hash, and that `is_it` says yes to.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        if self.pieces.is_empty() {
+            return None;
+        }
+        let segment = self.segment(hash);
+        let mut at = hash as usize & self.line_mask;
+        for _ in 0..=self.line_mask {
+            let line = self.line(segment, at);
+            let mut bits = matches(&line.tags, tag_of(hash));
+            while bits != 0 {
+                let id = line.ids[bits.trailing_zeros() as usize];
+                if is_it(id) {
+                    return Some(id);
+                }
+                bits &= bits - 1;
+            }
+            if line.passed == 0 {
+                return None;
+            }
+            at = (at + 1) & self.line_mask;
+        }
+        None
+    }
+
+    /// Keeps a number under a hash; `hash_of` gives the hash of any number that is kept.
+    pub(crate) fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(u32) -> u64) {
+        if self.pieces.is_empty() {
+            self.pieces.push(Pages::new(PIECE_SEGMENTS * SEGMENT_LINES * LINE_WORDS, false));
+        }
+        let mut segment = self.segment(hash);
+        while self.segments[segment].keys as usize * 5 >= (self.line_mask + 1) * SLOTS * 4 {
+            self.grow(segment, &hash_of);
+            segment = self.segment(hash);
+        }
+        self.segments[segment].keys += 1;
+        self.place(segment, hash, id);
+    }
+
+    fn place(&mut self, segment: usize, hash: u64, id: u32) {
+        let mut at = hash as usize & self.line_mask;
+        for _ in 0..=self.line_mask {
+            let line = self.line_mut(segment, at);
+            let free = matches(&line.tags, 0);
+            if free != 0 {
+                let slot = free.trailing_zeros() as usize;
+                line.tags[slot] = tag_of(hash);
+                line.ids[slot] = id;
+                return;
+            }
+            line.passed += 1;
+            at = (at + 1) & self.line_mask;
+        }
+        unreachable!("a segment is never full");
+    }
+
+    /// Makes room: the only segment doubles while it is small; later a segment is split.
+    fn grow(&mut self, segment: usize, hash_of: &impl Fn(u32) -> u64) {
+        let mut kept = Vec::with_capacity(self.segments[segment].keys as usize);
+        for at in 0..=self.line_mask {
+            let line = self.line_mut(segment, at);
+            let taken = line.tags.iter().zip(&line.ids).filter(|(tag, _)| **tag != 0);
+            kept.extend(taken.map(|(_, id)| *id));
+            (line.tags, line.passed) = ([0; SLOTS], 0);
+        }
+        if self.line_mask + 1 < SEGMENT_LINES {
+            self.line_mask = self.line_mask * 2 + 1;
+        } else {
+            self.split(segment);
+        }
+        self.segments[segment].keys = 0;
+        for id in kept {
+            let hash = hash_of(id);
+            let segment = self.segment(hash);
+            self.segments[segment].keys += 1;
+            self.place(segment, hash, id);
+        }
+    }
+
+    /// Gives the half of a segment's hashes whose next bit is 1 to a new segment.
+    fn split(&mut self, segment: usize) {
+        let depth = self.segments[segment].depth + 1;
+        assert!(depth < 40, "keys' hashes differ in their first bits");
+        if depth > self.depth {
+            self.directory = self.directory.iter().flat_map(|segment| [*segment; 2]).collect();
+            self.depth += 1;
+        }
+        let new = self.segments.len();
+        self.segments.push(Segment { keys: 0, depth });
+        self.segments[segment].depth = depth;
+        if new / PIECE_SEGMENTS == self.pieces.len() {
+            self.pieces.push(Pages::new(PIECE_SEGMENTS * SEGMENT_LINES * LINE_WORDS, true));
+        }
+        let bit = self.depth - depth;
+        for (place, number) in self.directory.iter_mut().enumerate() {
+            if *number as usize == segment && place >> bit & 1 == 1 {
+                *number = new as u32;
+            }
+        }
+    }
+
+    /// Forgets a number that is kept under the hash.
+    ///
+    /// # Panics
+    /// If it is not: a bug.
+    pub(crate) fn remove(&mut self, hash: u64, id: u32) {
+        let segment = self.segment(hash);
+        let mut at = hash as usize & self.line_mask;
+        for _ in 0..=self.line_mask {
+            let line = self.line_mut(segment, at);
+            let found = (0..SLOTS).find(|slot| line.tags[*slot] != 0 && line.ids[*slot] == id);
+            if let Some(slot) = found {
+                line.tags[slot] = 0;
+                self.segments[segment].keys -= 1;
+                return;
+            }
+            assert!(line.passed > 0, "the number is kept");
+            line.passed -= 1;
+            at = (at + 1) & self.line_mask;
+        }
+        unreachable!("the number is kept");
+    }
+
+    /// Bytes that it holds.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let lines = if self.pieces.is_empty() { 0 } else { self.segments.len() * (self.line_mask + 1) };
+        lines * LINE_WORDS * 8 + self.segments.len() * size_of::<Segment>() + self.directory.len() * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn hash(key: u64) -> u64 {
+        (key ^ (key >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23).wrapping_mul(0xd6e8_feb8_6659_fd93)
+    }
+
+    #[test]
+    fn it_finds_what_a_map_finds_through_growth_and_removal() {
+        let mut index = Index::new();
+        let mut map = HashMap::new();
+        let mut keys: Vec<u64> = Vec::new();
+        for step in 0..120_000u64 {
+            let key = hash(step % 70_000 + 1);
+            if let Some(id) = map.remove(&key) {
+                index.remove(hash(key), id);
+                assert_eq!(index.find(hash(key), |id| keys[id as usize] == key), None);
+            } else {
+                let id = keys.len() as u32;
+                keys.push(key);
+                map.insert(key, id);
+                index.insert(hash(key), id, |id| hash(keys[id as usize]));
+            }
+        }
+        for key in (0..70_001).map(hash) {
+            assert_eq!(index.find(hash(key), |id| keys[id as usize] == key), map.get(&key).copied());
+        }
+        assert!(index.segments.len() > 8);
+        assert_eq!(index.segments.iter().map(|segment| segment.keys as usize).sum::<usize>(), map.len());
+    }
+}

@@ -1,0 +1,582 @@
+//! Entries of keys: where they are found, updated and freed. The half of a table that is the same for every kind of window.
+//!
+//! An entry is a row of words in a slab: key · last offset · flags · per series of buckets (number of the open bucket · block of
+//! closed ones · partials of the open one) · block of kept events. Closed buckets and events are sorted rows in blocks.
+//!
+//! The bits of the result are a function of the key's events in the order of their offsets: batches are cut into parts only to
+//! have memory on its way before it is needed.
+//!
+//! This file must not know how windows are read, or how entries are stored.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use chalk_catalog::aggregate::Heap;
+use chalk_catalog::event::{EventColumn, EventData};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::arena::{Arena, Block};
+use crate::fold::{self, Pending};
+use crate::index::Index;
+use crate::layout::{KeptEvents, Layout, SERIES_HEAD, Series, StateKind};
+use crate::pages::prefetch;
+use crate::slab::Slab;
+use crate::table::ColdStore;
+use crate::{EventBatch, Folded, rows};
+
+/// Rows of a batch that are worked on together: enough to hide the latency of memory, few enough for their lines to stay in the first cache.
+const PART: usize = 256;
+
+/// Places of an entry's first words.
+pub(crate) const KEY: usize = 0;
+pub(crate) const LAST_OFFSET: usize = 1;
+pub(crate) const FLAGS: usize = 2;
+
+/// Changed since its image was taken.
+pub(crate) const DIRTY: u64 = 1;
+/// Used since the clock hand passed.
+pub(crate) const USED: u64 = 2;
+/// The store has an image, of this state or an earlier one.
+pub(crate) const STORED: u64 = 4;
+/// The entry is one.
+pub(crate) const LIVE: u64 = 8;
+/// From here a bit per series: whether it has an open bucket. The upper half of the word is the wave that has last touched the entry.
+pub(crate) const OPEN: u32 = 8;
+
+/// No number of an entry.
+const NONE: u32 = u32::MAX;
+
+/// Entries of keys.
+pub(crate) struct Keyed {
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) index: Index,
+    pub(crate) slab: Slab,
+    pub(crate) arena: Arena,
+    pub(crate) heap: Heap,
+    /// Entries that changed; a removed one may still be listed.
+    pub(crate) dirty: VecDeque<u32>,
+    /// Keys whose image is to be removed from the store.
+    pub(crate) gone: VecDeque<Box<[u8]>>,
+    /// Tumbling: per window, by start and position of the length, its number and the entries that have it.
+    pub(crate) open: BTreeMap<(i64, usize), (i64, Vec<u32>)>,
+    /// Per series the first bucket that some window can still see.
+    pub(crate) first_number: Vec<i64>,
+    /// Kept events at or before it are seen by no window.
+    pub(crate) events_until_us: Option<i64>,
+    /// Where the sweep, and the clock hand, go on.
+    pub(crate) sweep: u32,
+    pub(crate) hand: u32,
+    /// A partial that events of a cut bucket are folded into.
+    pub(crate) edge: Folded,
+    pub(crate) columns: Vec<EventColumn>,
+    seed: u64,
+    wave: u32,
+    work: Work,
+}
+
+/// Buffers of `apply`.
+#[derive(Default)]
+struct Work {
+    hashes: Vec<u64>,
+    ids: Vec<u32>,
+    /// Per series, per row of the part.
+    numbers: Vec<Vec<i64>>,
+    pending: Vec<Pending>,
+    chosen: Pending,
+}
+
+/// A key as a column holds it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KeyRef<'a> {
+    Word(u64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> KeyRef<'a> {
+    /// The key of a row.
+    #[inline]
+    pub(crate) fn of(column: &'a EventColumn, row: usize) -> KeyRef<'a> {
+        match &column.data {
+            EventData::Words(words) => KeyRef::Word(words[row]),
+            EventData::Bytes { .. } => KeyRef::Bytes(column.bytes(row)),
+        }
+    }
+
+    /// Its bytes.
+    pub(crate) fn with_bytes<T>(self, run: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            KeyRef::Word(word) => run(&word.to_le_bytes()),
+            KeyRef::Bytes(bytes) => run(bytes),
+        }
+    }
+}
+
+#[inline]
+fn mix(word: u64, seed: u64) -> u64 {
+    // Two folded multiplications: every bit of the key reaches the first and the last bits of the hash. The seed is the process's own,
+    // so keys cannot be chosen to collide.
+    let wide = u128::from(word ^ seed) * 0x9e37_79b9_7f4a_7c15;
+    let folded = wide as u64 ^ (wide >> 64) as u64;
+    let wide = u128::from(folded ^ seed.rotate_left(32)) * 0xa076_1d64_78bd_642f;
+    wide as u64 ^ (wide >> 64) as u64
+}
+
+impl Keyed {
+    pub(crate) fn new(layout: &Arc<Layout>) -> Keyed {
+        let series = layout.series.len();
+        Keyed {
+            index: Index::new(),
+            slab: Slab::new(layout.entry_words()),
+            arena: Arena::default(),
+            heap: Heap::default(),
+            dirty: VecDeque::new(),
+            gone: VecDeque::new(),
+            open: BTreeMap::new(),
+            first_number: vec![i64::MIN; series],
+            events_until_us: None,
+            sweep: 0,
+            hand: 0,
+            edge: Folded::new(layout),
+            columns: Vec::new(),
+            seed: seed(),
+            wave: 1,
+            work: Work {
+                numbers: vec![Vec::new(); series],
+                pending: (0..series).map(|_| Pending::default()).collect(),
+                ..Work::default()
+            },
+            layout: layout.clone(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, key: KeyRef<'_>) -> u64 {
+        match key {
+            KeyRef::Word(word) => mix(word, self.seed),
+            KeyRef::Bytes(bytes) => xxh3_64_with_seed(bytes, self.seed),
+        }
+    }
+
+    /// The key of an entry.
+    #[inline]
+    pub(crate) fn key(&self, id: u32) -> KeyRef<'_> {
+        let word = self.slab.get(id)[KEY];
+        if self.layout.is_word_key { KeyRef::Word(word) } else { KeyRef::Bytes(self.arena.kept(Block(word))) }
+    }
+
+    #[inline]
+    fn is_key(&self, id: u32, key: KeyRef<'_>) -> bool {
+        match (key, self.key(id)) {
+            (KeyRef::Word(a), KeyRef::Word(b)) => a == b,
+            (KeyRef::Bytes(a), KeyRef::Bytes(b)) => a == b,
+            _ => panic!("keys of a table are of one kind"),
+        }
+    }
+
+    /// The entry of a key in memory.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, key: KeyRef<'_>) -> Option<u32> {
+        self.index.find(hash, |id| self.is_key(id, key))
+    }
+
+    /// The entry of a key, from the store where it is not in memory.
+    pub(crate) fn find_or_load(
+        &mut self,
+        hash: u64,
+        key: KeyRef<'_>,
+        cold: Option<&dyn ColdStore>,
+    ) -> Result<Option<u32>, String> {
+        if let Some(id) = self.find(hash, key) {
+            return Ok(Some(id));
+        }
+        let Some(cold) = cold else { return Ok(None) };
+        match key.with_bytes(|bytes| cold.get(bytes))? {
+            Some(image) => self.load_image(hash, key, &image).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A new entry for a key that has none.
+    pub(crate) fn insert(&mut self, hash: u64, key: KeyRef<'_>) -> u32 {
+        let word = match key {
+            KeyRef::Word(word) => word,
+            KeyRef::Bytes(bytes) => self.arena.keep(bytes).0,
+        };
+        let id = self.slab.insert();
+        let entry = self.slab.get_mut(id);
+        (entry[KEY], entry[LAST_OFFSET], entry[FLAGS]) = (word, i64::MIN as u64, LIVE);
+        let (slab, arena, seed, is_word) = (&self.slab, &self.arena, self.seed, self.layout.is_word_key);
+        self.index.insert(hash, id, |id| {
+            let word = slab.get(id)[KEY];
+            if is_word { mix(word, seed) } else { xxh3_64_with_seed(arena.kept(Block(word)), seed) }
+        });
+        id
+    }
+
+    /// Frees an entry and all it holds. `is_gone`: for good, so that the store forgets it too.
+    pub(crate) fn remove(&mut self, id: u32, is_gone: bool) {
+        let layout = self.layout.clone();
+        let hash = self.hash(self.key(id));
+        self.index.remove(hash, id);
+        if is_gone && self.slab.get(id)[FLAGS] & STORED != 0 {
+            let bytes = self.key(id).with_bytes(|bytes| Box::from(bytes));
+            self.gone.push_back(bytes);
+        }
+        for (number, series) in layout.series.iter().enumerate() {
+            self.drop_rows(id, series, usize::MAX);
+            self.drop_open(id, number, series);
+        }
+        if let Some(kept) = &layout.events {
+            self.drop_events(id, kept, usize::MAX);
+        }
+        if !layout.is_word_key {
+            self.arena.free(Block(self.slab.get(id)[KEY]));
+        }
+        self.slab.get_mut(id)[FLAGS] = 0;
+        self.slab.remove(id);
+    }
+
+    /// Forgets the first closed buckets of a series, at most all.
+    pub(crate) fn drop_rows(&mut self, id: u32, series: &Series, count: usize) {
+        let layout = self.layout.clone();
+        let stride = layout.row_words();
+        let mut block = Block(self.slab.get(id)[series.at + 1]);
+        let count = count.min(rows::get(&self.arena, block, stride).len() / stride);
+        if layout.has_heap() {
+            for row in rows::get_mut(&mut self.arena, block, stride)[..count * stride].chunks_exact_mut(stride) {
+                fold::clear(&layout, &mut row[1..], &mut self.heap);
+            }
+        }
+        rows::drop_front(&mut self.arena, &mut block, stride, count);
+        self.slab.get_mut(id)[series.at + 1] = block.0;
+    }
+
+    /// Forgets the open bucket of a series.
+    pub(crate) fn drop_open(&mut self, id: u32, number: usize, series: &Series) {
+        let layout = self.layout.clone();
+        let entry = self.slab.get_mut(id);
+        entry[FLAGS] &= !(1 << (OPEN + number as u32));
+        entry[series.at] = 0;
+        fold::clear(&layout, &mut entry[series.at + SERIES_HEAD..][..layout.words], &mut self.heap);
+    }
+
+    /// Forgets the first kept events, at most all.
+    pub(crate) fn drop_events(&mut self, id: u32, kept: &KeptEvents, count: usize) {
+        let at = self.layout.events_at();
+        let mut block = Block(self.slab.get(id)[at]);
+        let count = count.min(rows::get(&self.arena, block, kept.stride).len() / kept.stride);
+        for column in kept.columns.iter().filter(|column| !column.is_word) {
+            for row in 0..count {
+                let word = rows::get(&self.arena, block, kept.stride)[row * kept.stride + column.at];
+                self.arena.free(Block(word));
+            }
+        }
+        rows::drop_front(&mut self.arena, &mut block, kept.stride, count);
+        self.slab.get_mut(id)[at] = block.0;
+    }
+
+    /// Updates from a batch. Where the store fails, events before the part that needed it are in; the batch can be applied again.
+    pub(crate) fn apply(
+        &mut self,
+        events: &EventBatch,
+        closed_until_us: Option<i64>,
+        cold: Option<&dyn ColdStore>,
+    ) -> Result<(), String> {
+        let keys = events.keys.as_ref().expect("events of keys have keys");
+        let first_number = self.first_numbers(closed_until_us);
+        let mut work = std::mem::take(&mut self.work);
+        let mut result = Ok(());
+        for start in (0..events.len()).step_by(PART) {
+            let part = start..(start + PART).min(events.len());
+            result = self.locate(&mut work, keys, part.clone(), cold);
+            if result.is_err() {
+                break;
+            }
+            self.look_ahead(&mut work, events, part.clone());
+            self.place(&mut work, events, part, &first_number);
+        }
+        self.work = work;
+        result
+    }
+
+    /// Per series the first bucket that takes events.
+    fn first_numbers(&self, closed_until_us: Option<i64>) -> Vec<i64> {
+        let series = self.layout.series.iter().zip(&self.first_number);
+        series
+            .map(|(series, first)| match closed_until_us {
+                // A window is closed if it ends at or before the time: if it is before the one that the time is in.
+                Some(until_us) if self.layout.kind == StateKind::Tumbling => (*first).max(series.number(until_us)),
+                _ => *first,
+            })
+            .collect()
+    }
+
+    /// Finds or makes the entries of a part, with memory under way: lines of the index for all, then entries for all.
+    fn locate(
+        &mut self,
+        work: &mut Work,
+        keys: &EventColumn,
+        part: Range<usize>,
+        cold: Option<&dyn ColdStore>,
+    ) -> Result<(), String> {
+        work.hashes.clear();
+        work.ids.clear();
+        match &keys.data {
+            EventData::Words(words) => {
+                for word in &words[part.clone()] {
+                    let hash = mix(*word, self.seed);
+                    self.index.prefetch(hash);
+                    work.hashes.push(hash);
+                }
+            }
+            EventData::Bytes { .. } => {
+                for row in part.clone() {
+                    let hash = xxh3_64_with_seed(keys.bytes(row), self.seed);
+                    self.index.prefetch(hash);
+                    work.hashes.push(hash);
+                }
+            }
+        }
+        let lines = self.layout.entry_words().div_ceil(8);
+        for hash in &work.hashes {
+            let id = self.index.guess(*hash).unwrap_or(NONE);
+            if id != NONE {
+                let address = self.slab.at(id);
+                for line in 0..=lines.min(4) {
+                    prefetch(address.wrapping_add(line * 8));
+                }
+            }
+            work.ids.push(id);
+        }
+        if !self.layout.is_word_key {
+            for id in work.ids.iter().filter(|id| **id != NONE) {
+                prefetch(self.arena.at(Block(self.slab.get(*id)[KEY])));
+            }
+        }
+        for (position, row) in part.enumerate() {
+            let key = KeyRef::of(keys, row);
+            let guess = work.ids[position];
+            // An entry may have been made since the guess, never removed.
+            if guess != NONE && self.is_key(guess, key) {
+                continue;
+            }
+            let hash = work.hashes[position];
+            work.ids[position] = match self.find_or_load(hash, key, cold)? {
+                Some(id) => id,
+                None => self.insert(hash, key),
+            };
+        }
+        Ok(())
+    }
+
+    /// Numbers of the buckets of a part; asks for blocks that are going to be changed.
+    fn look_ahead(&mut self, work: &mut Work, events: &EventBatch, part: Range<usize>) {
+        let times = &events.times_us[part];
+        for (series, numbers) in self.layout.series.iter().zip(&mut work.numbers) {
+            numbers.clear();
+            let (mut number, mut bounds) = (0, (1, 0));
+            for time_us in times {
+                if *time_us < bounds.0 || *time_us > bounds.1 {
+                    number = series.number(*time_us);
+                    bounds = series.bounds(number);
+                }
+                numbers.push(number);
+            }
+        }
+        if self.layout.kind == StateKind::Total {
+            return;
+        }
+        // First the heads of blocks, then the rows at their ends, which the heads tell.
+        let stride = self.layout.row_words();
+        for is_second in [false, true] {
+            for (position, id) in work.ids.iter().enumerate() {
+                let entry = self.slab.get(*id);
+                for (series, numbers) in self.layout.series.iter().zip(&work.numbers) {
+                    if entry[series.at] as i64 != numbers[position] {
+                        self.prefetch_rows(Block(entry[series.at + 1]), stride, is_second);
+                    }
+                }
+                if let Some(kept) = &self.layout.events {
+                    self.prefetch_rows(Block(entry[self.layout.events_at()]), kept.stride, is_second);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn prefetch_rows(&self, block: Block, stride: usize, is_second: bool) {
+        if block.is_none() {
+        } else if is_second {
+            let end = rows::get(&self.arena, block, stride).as_ptr_range().end;
+            prefetch(end.wrapping_sub(stride));
+            prefetch(end.wrapping_add(stride - 1));
+        } else {
+            prefetch(self.arena.at(block));
+        }
+    }
+
+    /// Puts each row of a part into its buckets.
+    fn place(&mut self, work: &mut Work, events: &EventBatch, part: Range<usize>, first_number: &[i64]) {
+        let layout = self.layout.clone();
+        self.wave = self.wave.wrapping_add(1);
+        for (position, row) in part.enumerate() {
+            let id = work.ids[position];
+            let entry = self.slab.get_mut(id);
+            if events.offsets[row] <= entry[LAST_OFFSET] as i64 {
+                continue;
+            }
+            entry[LAST_OFFSET] = events.offsets[row] as u64;
+            let flags = entry[FLAGS];
+            let is_pending = (flags >> 32) as u32 == self.wave;
+            if flags & DIRTY == 0 {
+                self.dirty.push_back(id);
+            }
+            entry[FLAGS] = (flags & 0xffff_ffff) | DIRTY | USED | u64::from(self.wave) << 32;
+            let address = self.slab.at(id);
+            let mut is_flushed = !is_pending;
+            for (number, series) in layout.series.iter().enumerate() {
+                let bucket = work.numbers[number][position];
+                if bucket < first_number[number] {
+                    continue;
+                }
+                let entry = self.slab.get_mut(id);
+                let is_open = entry[FLAGS] >> (OPEN + number as u32) & 1 == 1;
+                if is_open && entry[series.at] as i64 == bucket {
+                    work.pending[number].push(row, address.wrapping_add(series.at + SERIES_HEAD));
+                    continue;
+                }
+                // Rows are about to move: events of this entry that are not in them yet go first.
+                if is_open && !is_flushed {
+                    self.flush(work, events);
+                    is_flushed = true;
+                    let entry = self.slab.get_mut(id);
+                    entry[FLAGS] = (entry[FLAGS] & 0xffff_ffff) | u64::from(self.wave) << 32;
+                }
+                let target = self.bucket(id, number, series, bucket);
+                work.pending[number].push(row, target);
+            }
+            if let Some(kept) = &layout.events
+                && self.events_until_us.is_none_or(|until_us| events.times_us[row] > until_us)
+            {
+                self.keep(id, kept, events, row);
+            }
+        }
+        self.flush(work, events);
+    }
+
+    /// Adds what is pending to its partials.
+    fn flush(&mut self, work: &mut Work, events: &EventBatch) {
+        let Work { pending, chosen, .. } = work;
+        for pending in pending {
+            // SAFETY: targets are addresses of partials in entries and rows of this table, which do not move while they are pending (`place`
+            // flushes first), and `&mut self` says that nobody else looks.
+            unsafe { fold::update(&self.layout, events, pending, chosen, &mut self.heap) };
+            pending.clear();
+        }
+        self.wave = self.wave.wrapping_add(1);
+    }
+
+    /// The partials of a bucket that is not the open one: it is opened, found among the closed ones, or put among them.
+    fn bucket(&mut self, id: u32, number: usize, series: &Series, bucket: i64) -> *mut u64 {
+        let stride = self.layout.row_words();
+        let entry = self.slab.get_mut(id);
+        let is_open = entry[FLAGS] >> (OPEN + number as u32) & 1 == 1;
+        let mut block = Block(entry[series.at + 1]);
+        if is_open && (entry[series.at] as i64) > bucket {
+            let closed = rows::get(&self.arena, block, stride);
+            let position = rows::lower_bound(closed, stride, bucket);
+            if closed.get(position * stride).is_none_or(|found| *found as i64 != bucket) {
+                let row = rows::insert(&mut self.arena, &mut block, stride, position);
+                row.fill(0);
+                row[0] = bucket as u64;
+                entry[series.at + 1] = block.0;
+                self.note_window(id, number, bucket);
+            }
+            return rows::at(&self.arena, block, stride, position).wrapping_add(1);
+        }
+        if is_open {
+            let closed = rows::get(&self.arena, block, stride).len() / stride;
+            let open = &mut entry[series.at + SERIES_HEAD..][..stride - 1];
+            let row = rows::insert(&mut self.arena, &mut block, stride, closed);
+            row[1..].copy_from_slice(open);
+            open.fill(0);
+            row[0] = entry[series.at];
+            entry[series.at + 1] = block.0;
+            self.forget_first(id, series, number);
+        }
+        let entry = self.slab.get_mut(id);
+        entry[FLAGS] |= 1 << (OPEN + number as u32);
+        entry[series.at] = bucket as u64;
+        self.note_window(id, number, bucket);
+        self.slab.at(id).wrapping_add(series.at + SERIES_HEAD)
+    }
+
+    /// A bucket was closed: its block is at hand, so what no window sees any more goes now.
+    fn forget_first(&mut self, id: u32, series: &Series, number: usize) {
+        let stride = self.layout.row_words();
+        let closed = rows::get(&self.arena, Block(self.slab.get(id)[series.at + 1]), stride);
+        let first = self.first_number[number];
+        if closed.first().is_some_and(|word| (*word as i64) < first) {
+            let count = closed.chunks_exact(stride).take_while(|row| (row[0] as i64) < first).count();
+            self.drop_rows(id, series, count);
+        }
+    }
+
+    /// Tumbling: the entry has a bucket of that window from now on.
+    pub(crate) fn note_window(&mut self, id: u32, number: usize, bucket: i64) {
+        if self.layout.kind == StateKind::Tumbling {
+            let (start_us, _) = self.layout.series[number].bounds(bucket);
+            self.open.entry((start_us, number)).or_insert_with(|| (bucket, Vec::new())).1.push(id);
+        }
+    }
+
+    /// Keeps an event for exact windows, behind those of the same time.
+    fn keep(&mut self, id: u32, kept: &KeptEvents, events: &EventBatch, row: usize) {
+        let at = self.layout.events_at();
+        let mut block = Block(self.slab.get(id)[at]);
+        let position = rows::upper_bound(rows::get(&self.arena, block, kept.stride), kept.stride, events.times_us[row]);
+        // Bytes first: what follows holds on to the row.
+        let mut words = [0u64; 8];
+        let mut long = Vec::new();
+        let columns = if kept.columns.len() <= words.len() {
+            &mut words[..kept.columns.len()]
+        } else {
+            long.resize(kept.columns.len(), 0);
+            &mut long[..]
+        };
+        for (word, column) in columns.iter_mut().zip(&kept.columns) {
+            let source = &events.columns[column.column];
+            *word = if column.is_word {
+                source.word(row)
+            } else if source.is_valid(row) {
+                self.arena.keep(source.bytes(row)).0
+            } else {
+                0
+            };
+        }
+        let event = rows::insert(&mut self.arena, &mut block, kept.stride, position);
+        event[0] = events.times_us[row] as u64;
+        if let Some(at) = kept.offset_at {
+            event[at] = events.offsets[row] as u64;
+        }
+        if let Some(at) = kept.flags_at {
+            for (number, leaf) in self.layout.leaves.iter().enumerate() {
+                if number % 64 == 0 {
+                    event[at + number / 64] = 0;
+                }
+                event[at + number / 64] |= u64::from(fold::counts(leaf, &events.columns, row)) << (number % 64);
+            }
+        }
+        for (word, column) in columns.iter().zip(&kept.columns) {
+            event[column.at] = *word;
+        }
+        self.slab.get_mut(id)[at] = block.0;
+    }
+}
+
+/// A seed of this process's own.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}

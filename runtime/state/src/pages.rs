@@ -1,0 +1,106 @@
+//! Memory in large pieces that never move: what entries, blocks and lines of the index lie in.
+//!
+//! A piece comes from the system zeroed and untouched, so that reserving it costs nothing, and nothing is copied when state grows. Large pieces ask
+//! for huge pages: most of what an update costs in a large table is address translation and cache misses.
+//!
+//! This file must not know what lies in it.
+
+use memmap2::MmapMut;
+
+/// Words of an ordinary piece.
+pub(crate) const PIECE_WORDS: usize = 1 << 20;
+
+/// A piece of memory: words that stay where they are until it is dropped.
+pub(crate) struct Pages {
+    /// Owns the memory.
+    _map: MmapMut,
+    start: *mut u64,
+    words: usize,
+}
+
+// SAFETY: the piece owns its memory; the pointer is nothing but its address.
+unsafe impl Send for Pages {}
+// SAFETY: memory is changed only through `&mut` of the structure that owns the piece.
+unsafe impl Sync for Pages {}
+
+impl Pages {
+    /// So many words, all zero. Running out of memory ends the process, as everywhere.
+    pub(crate) fn new(words: usize, is_huge: bool) -> Pages {
+        let bytes = words.max(1) * 8;
+        let mut map = match MmapMut::map_anon(bytes) {
+            Ok(map) => map,
+            Err(_) => std::alloc::handle_alloc_error(
+                std::alloc::Layout::from_size_align(bytes, 8).expect("a size that fits into memory"),
+            ),
+        };
+        #[cfg(target_os = "linux")]
+        if is_huge {
+            // Advice only: where huge pages are switched off, small ones do.
+            let _ = map.advise(memmap2::Advice::HugePage);
+        }
+        let start = map.as_mut_ptr().cast::<u64>();
+        let _ = is_huge;
+        Pages { _map: map, start, words }
+    }
+
+    /// Words of the piece.
+    pub(crate) fn len(&self) -> usize {
+        self.words
+    }
+
+    /// Where a word is. It stays there as long as the piece lives.
+    ///
+    /// # Panics
+    /// If the piece does not reach so far.
+    #[inline]
+    pub(crate) fn at(&self, word: usize) -> *mut u64 {
+        assert!(word <= self.words, "a word of the piece");
+        // SAFETY: within the piece, or one past its end.
+        unsafe { self.start.add(word) }
+    }
+
+    /// Words to read.
+    #[inline]
+    pub(crate) fn slice(&self, start: usize, len: usize) -> &[u64] {
+        assert!(start <= self.words && len <= self.words - start, "words of the piece");
+        // SAFETY: within the piece, which is initialised (zeroed) memory; changes need `&mut self`.
+        unsafe { std::slice::from_raw_parts(self.start.add(start), len) }
+    }
+
+    /// Words to change.
+    #[inline]
+    pub(crate) fn slice_mut(&mut self, start: usize, len: usize) -> &mut [u64] {
+        assert!(start <= self.words && len <= self.words - start, "words of the piece");
+        // SAFETY: within the piece, and `&mut self` says that nobody else looks.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
+    }
+}
+
+/// Asks for the cache line of an address; a hint that changes nothing.
+#[inline(always)]
+pub(crate) fn prefetch(address: *const u64) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which never faults, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a hint, which never faults, whatever the address.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = address;
+}
+
+/// Words as the bytes that they are in memory.
+pub(crate) fn bytes_of(words: &[u64]) -> &[u8] {
+    // SAFETY: every byte of a word is a byte, and alignment only falls.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len() * 8) }
+}
+
+/// Words as the bytes that they are in memory, to change.
+pub(crate) fn bytes_of_mut(words: &mut [u64]) -> &mut [u8] {
+    // SAFETY: every byte of a word is a byte, any bytes are words, and alignment only falls.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len() * 8) }
+}

@@ -1,0 +1,92 @@
+//! Entries of one size, by number: they never move, so a number or an address stays good until the entry is removed.
+//!
+//! This file must not know what an entry holds.
+
+use crate::pages::{PIECE_WORDS, Pages};
+
+/// Entries of one size.
+pub(crate) struct Slab {
+    pieces: Vec<Pages>,
+    /// Words of an entry.
+    stride: usize,
+    /// Entries of a piece are two to the power of it.
+    shift: u32,
+    /// Numbers handed out so far.
+    end: u32,
+    free: Vec<u32>,
+}
+
+impl Slab {
+    /// No entries of so many words each.
+    pub(crate) fn new(stride: usize) -> Slab {
+        let shift = (PIECE_WORDS / stride).max(1).ilog2();
+        Slab { pieces: Vec::new(), stride, shift, end: 0, free: Vec::new() }
+    }
+
+    /// Adds an entry of zeros.
+    pub(crate) fn insert(&mut self) -> u32 {
+        if let Some(id) = self.free.pop() {
+            self.get_mut(id).fill(0);
+            return id;
+        }
+        let id = self.end;
+        if (id >> self.shift) as usize == self.pieces.len() {
+            // The first piece is touched page by page, so that small tables are small.
+            let is_huge = !self.pieces.is_empty();
+            self.pieces.push(Pages::new(self.stride << self.shift, is_huge));
+        }
+        self.end = id.checked_add(1).expect("fewer than 2^32 keys in a table");
+        id
+    }
+
+    /// Removes an entry.
+    pub(crate) fn remove(&mut self, id: u32) {
+        self.free.push(id);
+        if self.len() == 0 {
+            self.pieces.clear();
+            self.free = Vec::new();
+            self.end = 0;
+        }
+    }
+
+    /// Where an entry is.
+    #[inline]
+    pub(crate) fn at(&self, id: u32) -> *mut u64 {
+        let within = (id & ((1 << self.shift) - 1)) as usize;
+        self.pieces[(id >> self.shift) as usize].at(within * self.stride)
+    }
+
+    /// An entry.
+    #[inline]
+    pub(crate) fn get(&self, id: u32) -> &[u64] {
+        let within = (id & ((1 << self.shift) - 1)) as usize;
+        self.pieces[(id >> self.shift) as usize].slice(within * self.stride, self.stride)
+    }
+
+    /// An entry, to change.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: u32) -> &mut [u64] {
+        let within = (id & ((1 << self.shift) - 1)) as usize;
+        self.pieces[(id >> self.shift) as usize].slice_mut(within * self.stride, self.stride)
+    }
+
+    /// Entries.
+    pub(crate) fn len(&self) -> usize {
+        self.end as usize - self.free.len()
+    }
+
+    /// Numbers are below this.
+    pub(crate) fn end(&self) -> u32 {
+        self.end
+    }
+
+    /// Bytes of entries.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.len() * self.stride * 8
+    }
+
+    /// Bytes that were taken from the system and touched.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.end as usize * self.stride * 8 + self.free.capacity() * 4
+    }
+}

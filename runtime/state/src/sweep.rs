@@ -1,0 +1,156 @@
+//! Forgetting: what no window sees any more, what the store has anyway, and what changed since the store was told.
+//!
+//! Each call does a bounded piece of work and the next goes on from there, so that nothing here stops the partition for long.
+//!
+//! This file must not know how windows are read.
+
+use crate::arena::Block;
+use crate::keyed::{DIRTY, FLAGS, Keyed, LIVE, OPEN, STORED, USED};
+use crate::layout::{StateKind, clamp};
+use crate::read::whole_buckets;
+use crate::rows;
+
+impl Keyed {
+    /// From now on nobody asks for a time before `low_us`.
+    fn raise(&mut self, low_us: i64) {
+        let layout = self.layout.clone();
+        for (first, series) in self.first_number.iter_mut().zip(&layout.series) {
+            let seen = match layout.kind {
+                // The bucket of the first time after `low - span`.
+                StateKind::Continuous => series.wide_number(i128::from(low_us) - i128::from(series.span_us) + 1),
+                StateKind::Materialized => {
+                    i128::from(series.number(low_us)) - whole_buckets(series.span_us, series.bucket_us) + 1
+                }
+                StateKind::Total | StateKind::Tumbling | StateKind::Messages => continue,
+            };
+            *first = (*first).max(clamp(seen));
+        }
+        if let Some(kept) = &layout.events {
+            let until_us = i128::from(low_us) - i128::from(kept.span_us);
+            if until_us >= i128::from(i64::MIN) {
+                self.events_until_us = self.events_until_us.max(Some(clamp(until_us)));
+            }
+        }
+    }
+
+    /// Forgets what no window sees at or after `low_us`, looking at so many entries. Gives how many keys are gone.
+    pub(crate) fn expire(&mut self, low_us: i64, max_entries: usize) -> usize {
+        self.raise(low_us);
+        if matches!(self.layout.kind, StateKind::Total | StateKind::Tumbling) {
+            return 0;
+        }
+        let mut gone = 0;
+        for _ in 0..max_entries.min(self.slab.end() as usize) {
+            if self.sweep >= self.slab.end() {
+                self.sweep = 0;
+            }
+            if self.slab.end() == 0 {
+                break;
+            }
+            let id = self.sweep;
+            self.sweep += 1;
+            if self.slab.get(id)[FLAGS] & LIVE == 0 {
+                continue;
+            }
+            self.trim(id);
+            if self.is_bare(id) {
+                self.remove(id, true);
+                gone += 1;
+            }
+        }
+        gone
+    }
+
+    /// Whether an entry has no buckets.
+    pub(crate) fn is_bare(&self, id: u32) -> bool {
+        let series = self.layout.series.len() as u32;
+        self.slab.get(id)[FLAGS] >> OPEN & ((1 << series) - 1) == 0
+    }
+
+    /// Forgets what no window sees of an entry.
+    pub(crate) fn trim(&mut self, id: u32) {
+        let layout = self.layout.clone();
+        let stride = layout.row_words();
+        for (number, series) in layout.series.iter().enumerate() {
+            let first = self.first_number[number];
+            let entry = self.slab.get(id);
+            let closed = rows::get(&self.arena, Block(entry[series.at + 1]), stride);
+            let is_open = entry[FLAGS] >> (OPEN + number as u32) & 1 == 1;
+            let is_open_seen = entry[series.at] as i64 >= first;
+            let old = if closed.first().is_some_and(|word| (*word as i64) < first) {
+                closed.chunks_exact(stride).take_while(|row| (row[0] as i64) < first).count()
+            } else {
+                0
+            };
+            self.drop_rows(id, series, old);
+            if is_open && !is_open_seen {
+                self.drop_open(id, number, series);
+            }
+        }
+        if let (Some(kept), Some(until_us)) = (&layout.events, self.events_until_us) {
+            let events = rows::get(&self.arena, Block(self.slab.get(id)[layout.events_at()]), kept.stride);
+            if events.first().is_some_and(|word| *word as i64 <= until_us) {
+                let old = rows::upper_bound(events, kept.stride, until_us);
+                self.drop_events(id, kept, old);
+            }
+        }
+    }
+
+    /// Gives images of entries that changed, at most so many. Whether there are more.
+    pub(crate) fn take_dirty(&mut self, max_entries: usize, visit: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> bool {
+        let mut image = Vec::new();
+        let mut left = max_entries;
+        // Removals first: a key that came back has its image written after them.
+        while left > 0 && !self.gone.is_empty() {
+            let key = self.gone.pop_front().unwrap_or_default();
+            visit(&key, None);
+            left -= 1;
+        }
+        while left > 0 {
+            let Some(id) = self.dirty.pop_front() else { break };
+            // A number may be listed of an entry that was removed, or twice.
+            let is_dirty = id < self.slab.end() && self.slab.get(id)[FLAGS] & (LIVE | DIRTY) == LIVE | DIRTY;
+            if !is_dirty {
+                continue;
+            }
+            image.clear();
+            self.put_image(id, &mut image);
+            self.key(id).with_bytes(|key| visit(key, Some(&image)));
+            let entry = self.slab.get_mut(id);
+            entry[FLAGS] = (entry[FLAGS] & !DIRTY) | STORED;
+            left -= 1;
+        }
+        !self.gone.is_empty() || !self.dirty.is_empty()
+    }
+
+    /// Drops entries that the store has as they are, those not used since the hand last passed first.
+    pub(crate) fn evict(&mut self, keep_entries: usize) -> usize {
+        // Windows that are to be closed need all their keys.
+        if self.layout.kind == StateKind::Tumbling {
+            return 0;
+        }
+        let mut dropped = 0;
+        // The first turn takes marks away, the second finds entries without.
+        for _ in 0..2 * self.slab.end() as usize {
+            if self.slab.len() <= keep_entries || self.slab.end() == 0 {
+                break;
+            }
+            if self.hand >= self.slab.end() {
+                self.hand = 0;
+            }
+            let id = self.hand;
+            self.hand += 1;
+            let entry = self.slab.get_mut(id);
+            if entry[FLAGS] & (LIVE | STORED | DIRTY) != LIVE | STORED {
+                continue;
+            }
+            if entry[FLAGS] & USED != 0 {
+                entry[FLAGS] &= !USED;
+                continue;
+            }
+            self.remove(id, false);
+            dropped += 1;
+        }
+        dropped
+    }
+}
