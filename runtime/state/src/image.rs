@@ -111,8 +111,8 @@ impl Keyed {
             return Err(DAMAGED.to_owned());
         }
         self.slab.get_mut(id)[FLAGS] |= STORED | USED;
-        self.note_windows(id);
         self.trim(id);
+        self.note_windows(id);
         Ok(id)
     }
 

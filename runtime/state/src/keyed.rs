@@ -60,7 +60,7 @@ pub(crate) struct Keyed {
     pub(crate) gone: VecDeque<Box<[u8]>>,
     /// Tumbling: per window, by start and position of the length, its number and the entries that have it.
     pub(crate) open: BTreeMap<(i64, usize), (i64, Vec<u32>)>,
-    /// Per series the first bucket that some window can still see.
+    /// Per series the first bucket that some window can still see, or, tumbling, that has not run.
     pub(crate) first_number: Vec<i64>,
     /// Kept events at or before it are seen by no window.
     pub(crate) events_until_us: Option<i64>,
@@ -284,7 +284,9 @@ impl Keyed {
         cold: Option<&dyn ColdStore>,
     ) -> Result<(), String> {
         let keys = events.keys.as_ref().expect("events of keys have keys");
-        let first_number = self.first_numbers(closed_until_us);
+        if let Some(until_us) = closed_until_us {
+            self.set_closed(until_us);
+        }
         let mut work = std::mem::take(&mut self.work);
         let mut result = Ok(());
         for start in (0..events.len()).step_by(PART) {
@@ -294,22 +296,20 @@ impl Keyed {
                 break;
             }
             self.look_ahead(&mut work, events, part.clone());
-            self.place(&mut work, events, part, &first_number);
+            self.place(&mut work, events, part);
         }
         self.work = work;
         result
     }
 
-    /// Per series the first bucket that takes events.
-    fn first_numbers(&self, closed_until_us: Option<i64>) -> Vec<i64> {
-        let series = self.layout.series.iter().zip(&self.first_number);
-        series
-            .map(|(series, first)| match closed_until_us {
-                // A window is closed if it ends at or before the time: if it is before the one that the time is in.
-                Some(until_us) if self.layout.kind == StateKind::Tumbling => (*first).max(series.number(until_us)),
-                _ => *first,
-            })
-            .collect()
+    /// Tumbling: windows that end at or before the time have run.
+    pub(crate) fn set_closed(&mut self, until_us: i64) {
+        if self.layout.kind == StateKind::Tumbling {
+            for (first, series) in self.first_number.iter_mut().zip(&self.layout.series) {
+                // They are the ones before the window that the time is in.
+                *first = (*first).max(series.number(until_us));
+            }
+        }
     }
 
     /// Finds or makes the entries of a part, with memory under way: lines of the index for all, then entries for all.
@@ -417,7 +417,7 @@ impl Keyed {
     }
 
     /// Puts each row of a part into its buckets.
-    fn place(&mut self, work: &mut Work, events: &EventBatch, part: Range<usize>, first_number: &[i64]) {
+    fn place(&mut self, work: &mut Work, events: &EventBatch, part: Range<usize>) {
         let layout = self.layout.clone();
         self.wave = self.wave.wrapping_add(1);
         for (position, row) in part.enumerate() {
@@ -437,7 +437,7 @@ impl Keyed {
             let mut is_flushed = !is_pending;
             for (number, series) in layout.series.iter().enumerate() {
                 let bucket = work.numbers[number][position];
-                if bucket < first_number[number] {
+                if bucket < self.first_number[number] {
                     continue;
                 }
                 let entry = self.slab.get_mut(id);
@@ -479,7 +479,7 @@ impl Keyed {
 
     /// The partials of a bucket that is not the open one: it is opened, found among the closed ones, or put among them.
     fn bucket(&mut self, id: u32, number: usize, series: &Series, bucket: i64) -> *mut u64 {
-        let stride = self.layout.row_words();
+        let (stride, kind) = (self.layout.row_words(), self.layout.kind);
         let entry = self.slab.get_mut(id);
         let is_open = entry[FLAGS] >> (OPEN + number as u32) & 1 == 1;
         let mut block = Block(entry[series.at + 1]);
@@ -503,7 +503,9 @@ impl Keyed {
             open.fill(0);
             row[0] = entry[series.at];
             entry[series.at + 1] = block.0;
-            self.forget_first(id, series, number);
+            if kind != StateKind::Tumbling {
+                self.forget_first(id, series, number);
+            }
         }
         let entry = self.slab.get_mut(id);
         entry[FLAGS] |= 1 << (OPEN + number as u32);

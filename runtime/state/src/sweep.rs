@@ -36,7 +36,7 @@ impl Keyed {
     /// Forgets what no window sees at or after `low_us`, looking at so many entries. Gives how many keys are gone.
     pub(crate) fn expire(&mut self, low_us: i64, max_entries: usize) -> usize {
         self.raise(low_us);
-        if matches!(self.layout.kind, StateKind::Total | StateKind::Tumbling) {
+        if self.layout.kind == StateKind::Total {
             return 0;
         }
         let mut gone = 0;
@@ -52,7 +52,10 @@ impl Keyed {
             if self.slab.get(id)[FLAGS] & LIVE == 0 {
                 continue;
             }
-            self.trim(id);
+            // Tumbling windows go when they are closed; what is left are keys of events that came too late for all of them.
+            if self.layout.kind != StateKind::Tumbling {
+                self.trim(id);
+            }
             if self.is_bare(id) {
                 self.remove(id, true);
                 gone += 1;

@@ -101,7 +101,8 @@ impl Table {
     }
 
     /// Tumbling: takes a window out, key by key in the order of their bytes; the key is in row 0 of the column.
-    /// After a restart all images have to be loaded before.
+    /// After a restart all images have to be loaded before. Of each length windows are closed from the oldest on: earlier ones take no events
+    /// any more.
     pub fn close(&mut self, window: usize, start_us: i64, visit: &mut dyn FnMut(&EventColumn, &Folded)) {
         if let State::Keyed(keyed) = &mut self.state {
             keyed.close(window, start_us, visit);
@@ -127,6 +128,9 @@ impl Table {
                 series.number(*start_us) < series.number(closed_until_us)
             })
             .collect();
+        if let State::Keyed(keyed) = &mut self.state {
+            keyed.set_closed(closed_until_us);
+        }
         for (window, start_us) in &ended {
             match &mut self.state {
                 State::Keyed(keyed) => keyed.close(*window, *start_us, &mut |_, _| {}),

@@ -20,6 +20,8 @@ impl Keyed {
     /// Takes a window out, key by key in the order of their bytes.
     pub(crate) fn close(&mut self, window: usize, start_us: i64, visit: &mut dyn FnMut(&EventColumn, &Folded)) {
         let Some((bucket, mut ids)) = self.open.remove(&(start_us, window)) else { return };
+        // An image that the store still has is not to bring it back.
+        self.first_number[window] = self.first_number[window].max(bucket.saturating_add(1));
         if self.layout.is_word_key {
             ids.sort_unstable_by_key(|id| match self.key(*id) {
                 KeyRef::Word(word) => word.swap_bytes(),
