@@ -15,6 +15,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilderContext;
 
 use crate::backend::{self, Text};
+use crate::build::ExpressionKernel;
 use crate::ir::Kernel;
 use crate::tables::Tables;
 use crate::{CodegenError, Target, build, jit, lower, plan};
@@ -70,13 +71,14 @@ pub fn compile(
         compiler_version: env!("CARGO_PKG_VERSION").to_owned(),
         files: sources.files().map(|(_, file)| file.path().to_owned()).collect(),
         sources: program.sources.iter().map(crate::manifest::source).collect(),
-        classes: program.classes.iter().map(crate::manifest::class).collect(),
+        classes: program.classes.iter().map(|class| crate::manifest::class(program, class)).collect(),
         ..Manifest::default()
     };
     let mut add = |kernel: Kernel| {
         kernels.push(kernel);
         kernels.len() as u32 - 1
     };
+    manifest.aggregations = crate::manifest::aggregations(program, sources);
     for resolver in &program.resolvers {
         let prefilter = build::prefilter(program, catalog, &mut tables, resolver).map(&mut add);
         let mut main = build::main(program, catalog, &mut tables, resolver);
@@ -87,6 +89,15 @@ pub fn compile(
             program::MessageInput::Text => MessageInput::Text,
             program::MessageInput::Bytes => MessageInput::Bytes,
         };
+        let mut close = |close: &program::WindowClose| {
+            let (kernel, outputs) = build::close(program, catalog, &mut tables, resolver, close);
+            manifest::WindowClose { window_us: close.window_us, kernel: add(kernel), outputs }
+        };
+        let window = resolver.window.as_ref().map(|window| manifest::WindowedResolver {
+            aggregation: window.aggregation as u32,
+            closes: window.closes.iter().map(&mut close).collect(),
+            sql: window.sql.as_ref().map(crate::manifest::sql),
+        });
         manifest.resolvers.push(Resolver {
             name: resolver.name.clone(),
             source: resolver.source as u32,
@@ -95,9 +106,9 @@ pub fn compile(
             prefilter,
             main: add(main.kernel),
             outputs: main.outputs,
-            dedup: None,
-            feeds: Vec::new(),
-            window: None,
+            dedup: resolver.dedup.as_ref().map(crate::manifest::dedup),
+            feeds: main.feeds,
+            window,
             environments: resolver.environments.clone(),
             skip_online: resolver.skip_online,
             skip_offline: resolver.skip_offline,
@@ -105,8 +116,9 @@ pub fn compile(
     }
     for (class, described) in program.classes.iter().zip(&mut manifest.classes) {
         if let Some(built) = build::expressions(program, catalog, &mut tables, class) {
-            described.expressions = Some(ExpressionPlan { kernel: add(built.kernel), outputs: built.outputs });
-            described.links = built.links;
+            let ExpressionKernel { kernel, outputs, reads, links } = built;
+            described.expressions = Some(ExpressionPlan { kernel: add(kernel), outputs, reads });
+            described.links = links;
         }
     }
 

@@ -82,7 +82,7 @@ impl Tables {
 }
 
 /// One line of at most so many code points.
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if words.chars().count() <= SITE_SOURCE_MAX {
         return words;

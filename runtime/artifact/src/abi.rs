@@ -172,15 +172,19 @@ pub mod runtime_helpers {
     /// `(cx, text, start, end, ret)`: code points `start..end` of a string, ends as in Python: negative ones count from the
     /// end, those out of range are moved into it; an end left out is 0 or `i64::MAX`. The result points into the text.
     pub const SLICE_TEXT: &str = "rt.slice_text(cx, text, start, end, ret)";
-    /// `(cx, row, slot)`: the message's `dedup` key, reported when it is admitted (by `where`, `parse`, its time), before its expressions are computed.
-    pub const DEDUP_KEY: &str = "rt.dedup_key(cx, row, key)";
+    /// `(cx, row, slots)`: the message's `dedup` key and its event time (a `datetime?`), two slots, reported when it is admitted (by `where`, `parse`, its
+    /// time), before its expressions are computed.
+    pub const DEDUP_KEY: &str = "rt.dedup_key(cx, row, key_and_time)";
+    /// `(cx, row, site, output)`: what an output stands for failed at that site, the row goes on; the detail, if any, lies in the call context.
+    pub const FAIL_OUTPUT: &str = "rt.fail_output(cx, row, site, output)";
     /// `(a, b) -> bits`: the remainder of two f64 given as bits, with the sign of the dividend (C `fmod`, Rust `%`).
     pub const FLOAT_REM: &str = "rt.float_rem(a, b) -> float";
     /// `(a, b) -> bits`: `powf` of two f64 given as bits.
     pub const FLOAT_POW: &str = "rt.float_pow(a, b) -> float";
     /// All of them.
-    pub const ALL: [&str; 13] = [
+    pub const ALL: [&str; 14] = [
         FAIL,
+        FAIL_OUTPUT,
         EMIT,
         VIEW,
         DECODE_JSON,

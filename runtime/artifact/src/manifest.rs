@@ -247,10 +247,13 @@ pub struct Window {
 /// How expression features are computed for a query.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpressionPlan {
-    /// The kernel. A stored feature may be missing, so every input column is nullable; a row whose required input is null fails alone.
+    /// The kernel. A stored feature may be missing, so every input column is nullable, and so is every output: one that fails is reported by
+    /// `rt.fail_output` and null, and so are those that read it.
     pub kernel: u32,
     /// Per output of the kernel the feature's position in the class.
     pub outputs: Vec<u32>,
+    /// Per output the inputs of the kernel that it reads, through other features too, ascending.
+    pub reads: Vec<Vec<u32>>,
 }
 
 /// A stream resolver.

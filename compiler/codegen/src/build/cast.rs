@@ -114,7 +114,7 @@ impl Scope<'_> {
         let null = self.null(to);
         let frame = self.b.close();
         let fallback = self.with_flag(frame, null);
-        let joined = self.b.recover(body, fallback);
+        let joined = self.b.recover(body, fallback, None);
         Flat { value: joined[0], valid: Some(joined[1]) }
     }
 

@@ -177,8 +177,9 @@ impl Scope<'_> {
 
     /// A feature computed before, or a stored one: that may be missing, and a required one that is missing fails the row.
     fn feature(&mut self, index: usize, expr: &Expr) -> Val {
-        if let Some(value) = self.features.get(&index) {
-            return value.clone();
+        if let Some(value) = self.features.get(&index).cloned() {
+            self.fail_with(index, expr);
+            return value;
         }
         let feature = &self.class.features[index];
         let source = KernelInput::Feature(index as u32);
@@ -232,7 +233,7 @@ impl Scope<'_> {
             if nullable { self.with_flag(frame, flat) } else { (frame, vec![flat.value]) }
         };
         let (body, fallback) = (yields(body), yields(fallback));
-        let joined = self.b.recover(body, fallback);
+        let joined = self.b.recover(body, fallback, None);
         Flat { value: joined[0], valid: joined.get(1).copied() }
     }
 

@@ -1,25 +1,28 @@
 //! A checked program to column IR: one kernel at a time.
 //!
-//! The order of evaluation is the one that the reference evaluator documents: raw filter, parse, filter, timestamp,
-//! assignments in order of writing, expression features in their order; left to right within an expression.
+//! The order of evaluation is the one that the reference evaluator documents: raw filter, parse, filter, timestamp, dedup key,
+//! assignments in order of writing, expression features in their order, events; left to right within an expression.
 //!
 //! This module must not know Cranelift.
 
 mod arith;
 mod cast;
+mod classes;
 mod compare;
 mod expr;
+mod feeds;
 mod nested;
 mod value;
 
 use std::collections::HashMap;
 
 use chalk_artifact::decode_plan::ColumnPlan;
-use chalk_artifact::manifest::{KernelInput, LinkedValue, ResolverOutput};
+use chalk_artifact::manifest::{Feed, KernelInput, LinkedValue, ResolverOutput};
 use chalk_catalog::Catalog;
 use chalk_hir::program::{EnvelopeField, Expr, ExprKind, FeatureClass, LocalId, MessageInput, Program, StreamResolver};
 use chalk_types::{Kind, Type};
 
+pub(crate) use self::classes::{ExpressionKernel, close, expressions};
 use self::value::{Absence, Flat, Path, Val};
 use crate::ir::{Binary, Builder, Exit, Input, Kernel, Op, Output, Role, V, finish};
 use crate::tables::Tables;
@@ -41,18 +44,10 @@ struct Scope<'a> {
     class: &'a FeatureClass,
     /// Features known so far.
     features: HashMap<usize, Val>,
+    /// Features that may have failed, with whether they did.
+    failed: HashMap<usize, V>,
     /// Features of other classes asked for so far.
     links: Vec<LinkedValue>,
-}
-
-/// The kernel of a class's expression features with what the manifest says of it.
-pub(crate) struct ExpressionKernel {
-    /// The kernel.
-    pub(crate) kernel: Kernel,
-    /// Which features its outputs are.
-    pub(crate) outputs: Vec<u32>,
-    /// What its `Linked` inputs are.
-    pub(crate) links: Vec<LinkedValue>,
 }
 
 /// A main kernel with what the manifest says of it.
@@ -63,6 +58,8 @@ pub(crate) struct MainKernel {
     pub(crate) columns: Vec<ColumnPlan>,
     /// What its outputs are.
     pub(crate) outputs: Vec<ResolverOutput>,
+    /// Which of them are events.
+    pub(crate) feeds: Vec<Feed>,
 }
 
 /// The kernel that decides over envelope and headers, if the resolver has such a `where`.
@@ -90,6 +87,11 @@ pub(crate) fn main(program: &Program, catalog: &Catalog, tables: &mut Tables, re
     let mut outputs: Vec<ResolverOutput> =
         resolver.assignments.iter().map(|(index, _)| ResolverOutput::Feature(*index as u32)).collect();
     outputs.extend(expressions.iter().map(|index| ResolverOutput::Expression(*index as u32)));
+    let feeds::Feeds { feeds, events } = feeds::of_resolver(resolver, &outputs);
+    let first_event = outputs.len();
+    let event = |(number, expr): (usize, &&Expr)| Output { ty: expr.ty.clone(), name: format!("event {number}") };
+    scope.outputs.extend(events.iter().enumerate().map(event));
+    outputs.extend(events.iter().map(|_| ResolverOutput::Event));
 
     if let Some(condition) = &resolver.raw_filter {
         scope.keep_where(condition);
@@ -102,6 +104,7 @@ pub(crate) fn main(program: &Program, catalog: &Catalog, tables: &mut Tables, re
     if let Some(condition) = &resolver.filter {
         scope.keep_where(condition);
     }
+    let mut event_time = None;
     if let Some(timestamp) = &resolver.timestamp {
         scope.outputs.push(Output { ty: Kind::Datetime.optional(), name: "event time".to_owned() });
         outputs.push(ResolverOutput::EventTime);
@@ -113,6 +116,14 @@ pub(crate) fn main(program: &Program, catalog: &Catalog, tables: &mut Tables, re
             scope.drop_late(value, deadline_us);
         }
         scope.b.set_span(before);
+        event_time = Some(value);
+    }
+    if let Some(dedup) = &resolver.dedup {
+        let before = scope.b.set_span(dedup.key.span);
+        let key = scope.flat(&dedup.key);
+        let time = event_time.unwrap_or_else(|| scope.no_time());
+        scope.b.effect(Op::DedupKey(vec![(key.value, key.valid), (time.value, time.valid)]));
+        scope.b.set_span(before);
     }
     for (output, (index, value)) in resolver.assignments.iter().enumerate() {
         scope.set_feature(output, *index, value);
@@ -122,32 +133,14 @@ pub(crate) fn main(program: &Program, catalog: &Catalog, tables: &mut Tables, re
             scope.set_feature(resolver.assignments.len() + position, *index, expression);
         }
     }
+    for (position, expr) in events.into_iter().enumerate() {
+        let before = scope.b.set_span(expr.span);
+        let value = scope.flat(expr);
+        scope.store(first_event + position, value);
+        scope.b.set_span(before);
+    }
     let (kernel, columns) = scope.into_kernel(format!("{}::main", resolver.name), Role::Apply);
-    MainKernel { kernel, columns, outputs }
-}
-
-/// The kernel that computes a class's expression features from its stored ones, aggregates and linked features.
-pub(crate) fn expressions(
-    program: &Program,
-    catalog: &Catalog,
-    tables: &mut Tables,
-    class: &FeatureClass,
-) -> Option<ExpressionKernel> {
-    if class.expression_order.is_empty() {
-        return None;
-    }
-    let mut scope = Scope::new(program, catalog, tables, class, None);
-    for index in &class.expression_order {
-        let feature = &class.features[*index];
-        scope.outputs.push(Output { ty: feature.ty.clone(), name: feature.fqn.clone() });
-        if let Some(expression) = &feature.expression {
-            scope.set_feature(scope.outputs.len() - 1, *index, expression);
-        }
-    }
-    let outputs = class.expression_order.iter().map(|index| *index as u32).collect();
-    let links = std::mem::take(&mut scope.links);
-    let (kernel, _) = scope.into_kernel(format!("{}::expressions", class.name), Role::Apply);
-    Some(ExpressionKernel { kernel, outputs, links })
+    MainKernel { kernel, columns, outputs, feeds }
 }
 
 /// The expression features that read nothing but what the resolver sets, in their order.
@@ -198,6 +191,7 @@ impl<'a> Scope<'a> {
             locals: HashMap::new(),
             class,
             features: HashMap::new(),
+            failed: HashMap::new(),
             links: Vec::new(),
         }
     }

@@ -222,15 +222,15 @@ impl Builder {
         self.push(Op::If { cond, then, otherwise }, kinds)
     }
 
-    /// Joins something that may fail with what stands in then.
-    pub(crate) fn recover(&mut self, body: (Frame, Vec<V>), fallback: (Frame, Vec<V>)) -> Vec<V> {
+    /// Joins something that may fail with what stands in then; a failure may be reported for an output.
+    pub(crate) fn recover(&mut self, body: (Frame, Vec<V>), fallback: (Frame, Vec<V>), report: Option<u32>) -> Vec<V> {
         if !body.0.instrs.iter().any(|instr| instr.op.has_effect()) {
             return self.splice(body);
         }
         let kinds = body.1.iter().map(|value| self.kind(*value).clone()).collect();
         let body = Region { instrs: body.0.instrs, yields: body.1 };
         let fallback = Region { instrs: fallback.0.instrs, yields: fallback.1 };
-        self.push(Op::Recover { body, fallback }, kinds)
+        self.push(Op::Recover { body, fallback, report }, kinds)
     }
 
     /// Puts a closed region's instructions here, sharing what is known here already; gives its yields.

@@ -258,7 +258,11 @@ pub(crate) enum Op {
         body: Region,
         /// What is done when that failed.
         fallback: Region,
+        /// The output that a failure is reported for; none where nobody is to know.
+        report: Option<u32>,
     },
+    /// Reports the message's dedup key (the first argument) and its event time (the second). No result.
+    DedupKey(Vec<Arg>),
     /// Writes an output. No result.
     Store {
         /// Which.
@@ -419,7 +423,9 @@ impl Op {
     fn clone_without_regions(&self) -> Op {
         match self {
             Op::If { cond, .. } => Op::If { cond: *cond, then: Region::default(), otherwise: Region::default() },
-            Op::Recover { .. } => Op::Recover { body: Region::default(), fallback: Region::default() },
+            Op::Recover { report, .. } => {
+                Op::Recover { body: Region::default(), fallback: Region::default(), report: *report }
+            }
             other => other.clone(),
         }
     }
@@ -459,7 +465,7 @@ impl Op {
                 *right = map(*right);
                 *guard = guard.map(&mut *map);
             }
-            Op::Call { args, .. } | Op::MakeList { items: args, .. } => map_args(args, map),
+            Op::Call { args, .. } | Op::MakeList { items: args, .. } | Op::DedupKey(args) => map_args(args, map),
             Op::Store { value, valid, .. } => {
                 *value = map(*value);
                 *valid = valid.map(&mut *map);
@@ -469,7 +475,7 @@ impl Op {
                 then.map_operands(map);
                 otherwise.map_operands(map);
             }
-            Op::Recover { body, fallback } => {
+            Op::Recover { body, fallback, .. } => {
                 body.map_operands(map);
                 fallback.map_operands(map);
             }
@@ -490,7 +496,8 @@ impl Op {
     pub(crate) fn is_repeatable(&self) -> bool {
         match self {
             Op::Call { pure, .. } => *pure,
-            Op::FailIf { .. } | Op::ExitIf { .. } | Op::If { .. } | Op::Recover { .. } | Op::Store { .. } => false,
+            Op::FailIf { .. } | Op::ExitIf { .. } | Op::If { .. } | Op::Recover { .. } => false,
+            Op::Store { .. } | Op::DedupKey(_) => false,
             _ => true,
         }
     }
@@ -511,13 +518,12 @@ impl Op {
     /// Whether the row can end or change in it, so that it stays although nobody reads its results.
     pub(crate) fn has_effect(&self) -> bool {
         match self {
-            Op::Checked { .. } | Op::FailIf { .. } | Op::ExitIf { .. } | Op::DecodeJson { .. } | Op::Store { .. } => {
-                true
-            }
+            Op::Checked { .. } | Op::FailIf { .. } | Op::ExitIf { .. } | Op::DecodeJson { .. } => true,
+            Op::Store { .. } | Op::DedupKey(_) => true,
             Op::Call { fallible, .. } => *fallible,
             Op::If { then, otherwise, .. } => then.has_effect() || otherwise.has_effect(),
             // Failures of the body go to the fallback.
-            Op::Recover { body, fallback } => body.exits() || fallback.has_effect(),
+            Op::Recover { body, fallback, report } => report.is_some() || body.exits() || fallback.has_effect(),
             _ => false,
         }
     }
@@ -540,9 +546,9 @@ impl Region {
     /// Whether something in it stores or ends the row other than by failing.
     fn exits(&self) -> bool {
         self.instrs.iter().any(|instr| match &instr.op {
-            Op::ExitIf { .. } | Op::Store { .. } => true,
+            Op::ExitIf { .. } | Op::Store { .. } | Op::DedupKey(_) => true,
             Op::If { then, otherwise, .. } => then.exits() || otherwise.exits(),
-            Op::Recover { body, fallback } => body.exits() || fallback.exits(),
+            Op::Recover { body, fallback, .. } => body.exits() || fallback.exits(),
             _ => false,
         })
     }

@@ -46,7 +46,7 @@ fn sweep(region: &mut Region, live: &mut Vec<bool>) {
                 drop_yields(&mut instr.results, [then, otherwise], &wanted, live);
                 live[cond.0 as usize] = true;
             }
-            Op::Recover { body, fallback } => drop_yields(&mut instr.results, [body, fallback], &wanted, live),
+            Op::Recover { body, fallback, .. } => drop_yields(&mut instr.results, [body, fallback], &wanted, live),
             op => op.for_each_operand(|value| live[value.0 as usize] = true),
         }
         kept.push(instr);
@@ -93,7 +93,7 @@ fn gather_constants(region: &Region, constants: &mut HashMap<V, Instr>) {
             Op::Const(_) | Op::Zero => {
                 constants.insert(instr.results[0], instr.clone());
             }
-            Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } => {
+            Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b, .. } => {
                 gather_constants(a, constants);
                 gather_constants(b, constants);
             }
@@ -111,7 +111,7 @@ fn take_lists(region: &mut Region, constants: &HashMap<V, Instr>, lists: &mut Ve
             lists.push(instr);
             continue;
         }
-        if let Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } = &mut instr.op {
+        if let Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b, .. } = &mut instr.op {
             take_lists(a, constants, lists);
             take_lists(b, constants, lists);
         }
@@ -124,7 +124,7 @@ fn mark_inputs(region: &Region, used: &mut [bool]) {
     for instr in &region.instrs {
         match &instr.op {
             Op::Load(input) | Op::LoadValid(input) => used[*input as usize] = true,
-            Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } => {
+            Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b, .. } => {
                 mark_inputs(a, used);
                 mark_inputs(b, used);
             }
@@ -137,7 +137,7 @@ fn renumber_inputs(region: &mut Region, numbers: &[u32]) {
     for instr in &mut region.instrs {
         match &mut instr.op {
             Op::Load(input) | Op::LoadValid(input) => *input = numbers[*input as usize],
-            Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } => {
+            Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b, .. } => {
                 renumber_inputs(a, numbers);
                 renumber_inputs(b, numbers);
             }

@@ -85,7 +85,7 @@ impl Printer<'_> {
         put!(self, "{text}");
         let (first, between, second) = match op {
             Op::If { then, otherwise, .. } => (then, "else", otherwise),
-            Op::Recover { body, fallback } => (body, "on failure", fallback),
+            Op::Recover { body, fallback, .. } => (body, "on failure", fallback),
             _ => {
                 put!(self, "\n");
                 return;
@@ -133,7 +133,11 @@ impl Printer<'_> {
             Op::Contains(a, b, _) => format!("contains {}", self.names(&[*a, *b])),
             Op::Same(a, b, _) => format!("same {}", self.names(&[*a, *b])),
             Op::If { cond, .. } => format!("if {}", self.name(*cond)),
-            Op::Recover { .. } => "recover".to_owned(),
+            Op::Recover { report: None, .. } => "recover".to_owned(),
+            Op::Recover { report: Some(output), .. } => {
+                format!("report failures of {}", self.kernel.outputs[*output as usize].name)
+            }
+            Op::DedupKey(args) => format!("dedup_key {}", self.args(args)),
             Op::Store { output, value, valid } => {
                 format!("store {}, {}", self.kernel.outputs[*output as usize].name, self.arg(&(*value, *valid)))
             }

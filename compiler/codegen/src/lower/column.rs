@@ -255,7 +255,7 @@ fn mark_needs(instrs: &[Instr], needs: &mut [Needs]) {
         match &instr.op {
             Op::Load(input) => needs[*input as usize].value = true,
             Op::LoadValid(input) => needs[*input as usize].validity = true,
-            Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } => {
+            Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b, .. } => {
                 mark_needs(&a.instrs, needs);
                 mark_needs(&b.instrs, needs);
             }

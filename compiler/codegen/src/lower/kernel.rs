@@ -317,7 +317,7 @@ impl<'a> Lowering<'a> {
 fn widest_call(instrs: &[Instr]) -> usize {
     let of_instr = |instr: &Instr| match &instr.op {
         Op::Call { args, .. } | Op::MakeList { items: args, .. } => args.len(),
-        Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } => {
+        Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b, .. } => {
             widest_call(&a.instrs).max(widest_call(&b.instrs))
         }
         _ => 0,

@@ -25,7 +25,7 @@ mod text;
 
 use std::collections::HashMap;
 
-use chalk_artifact::abi::{column_view, status};
+use chalk_artifact::abi::{column_view, runtime_helpers, status};
 use chalk_diagnostics::Span;
 use chalk_types::Kind;
 use cranelift_codegen::ir::types::{F64, I8, I64};
@@ -103,7 +103,7 @@ const WRITE: MemFlagsData = MemFlagsData::new().with_notrap();
 /// Where a failing instruction goes.
 #[derive(Clone, Copy)]
 enum OnFailure {
-    /// The row fails: the block takes the site.
+    /// The row fails, or what is reported by itself: the block takes the site.
     Row(Block),
     /// A `recover` goes on here.
     Fallback(Block),
@@ -190,15 +190,27 @@ impl Lowering<'_> {
                 self.b.switch_to_block(then_block);
                 self.join(instr, then, else_block, otherwise);
             }
-            Op::Recover { body, fallback } => {
+            Op::DedupKey(args) => {
+                let slots = self.write_arguments(args);
+                self.call_runtime(runtime_helpers::DEDUP_KEY, &[self.context, self.row, slots], false);
+            }
+            Op::Recover { body, fallback, report } => {
                 let fallback_block = self.b.create_block();
                 self.b.set_cold_block(fallback_block);
-                self.on_failure.push(OnFailure::Fallback(fallback_block));
+                let failed = report.map(|output| (output, self.b.append_block_param(fallback_block, I64)));
+                self.on_failure.push(match failed {
+                    Some(_) => OnFailure::Row(fallback_block),
+                    None => OnFailure::Fallback(fallback_block),
+                });
                 let (after, results) = self.join_block(instr);
                 self.region(body);
                 self.jump_with(after, &body.yields);
                 self.on_failure.pop();
                 self.b.switch_to_block(fallback_block);
+                if let Some((output, site)) = failed {
+                    let output = self.int(i64::from(output));
+                    self.call_runtime(runtime_helpers::FAIL_OUTPUT, &[self.context, self.row, site, output], false);
+                }
                 self.region(fallback);
                 self.jump_with(after, &fallback.yields);
                 self.arrive(instr, after, results);

@@ -140,7 +140,12 @@ impl Lowering<'_> {
                 let (a, b) = (self.argument(0, *a), self.argument(1, *b));
                 Parts::one(self.same(*ty, a, b))
             }
-            Op::FailIf { .. } | Op::ExitIf { .. } | Op::If { .. } | Op::Recover { .. } | Op::Store { .. } => {
+            Op::FailIf { .. }
+            | Op::ExitIf { .. }
+            | Op::If { .. }
+            | Op::Recover { .. }
+            | Op::Store { .. }
+            | Op::DedupKey(_) => {
                 unreachable!("control flow is lowered elsewhere")
             }
         };

@@ -107,8 +107,10 @@ fn cut(instrs: &[Instr]) -> Vec<&[Instr]> {
 fn cost(instr: &Instr) -> usize {
     let of_region = |region: &Region| region.instrs.iter().map(cost).sum::<usize>();
     match &instr.op {
-        Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } => 1 + of_region(a) + of_region(b),
-        Op::Call { args, .. } | Op::MakeList { items: args, .. } => 2 + args.len(),
+        Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b, .. } => {
+            1 + of_region(a) + of_region(b)
+        }
+        Op::Call { args, .. } | Op::MakeList { items: args, .. } | Op::DedupKey(args) => 2 + args.len(),
         Op::Store { .. } => 3,
         _ => 1,
     }
@@ -117,7 +119,7 @@ fn cost(instr: &Instr) -> usize {
 /// Every value that an instruction reads, in its regions too; values that a region defines itself are no harm.
 fn operands(instr: &Instr, read: &mut Vec<V>) {
     instr.op.for_each_operand(|value| read.push(value));
-    if let Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b } = &instr.op {
+    if let Op::If { then: a, otherwise: b, .. } | Op::Recover { body: a, fallback: b, .. } = &instr.op {
         for region in [a, b] {
             region.instrs.iter().for_each(|instr| operands(instr, read));
             read.extend(&region.yields);
