@@ -2,6 +2,7 @@
 
 mod support;
 
+use chalk_artifact::manifest::KernelInput;
 use chalk_engine::{Envelope, ExpressionExecutor};
 use chalk_types::Value;
 use support::{link, run, run_with};
@@ -75,18 +76,23 @@ fn every_message_meets_one_fate() {
 fn expression_features_are_computed_from_stored_ones() {
     let program = link(PIPELINE);
     let mut executor = ExpressionExecutor::new(&program, 0).expect("plans").expect("the class has expressions");
-    let stored = |amount: Value, fee: Value| vec![Value::Int(1), amount, fee, Value::Null, Value::Null];
-    let output = executor.run(
-        &[
-            stored(Value::Float(200.0), Value::Float(1.0)),
-            stored(Value::Null, Value::Float(1.0)),
-            stored(Value::Float(1.0), Value::Null),
-        ],
-        0,
-    );
-    assert_eq!(output.errors.len(), 1, "the row whose required feature is missing fails alone: {:?}", output.errors);
-    assert_eq!(output.errors[0].row, 1);
-    assert!(output.errors[0].reason.contains("payment.amount has no value"), "{}", output.errors[0].reason);
+    let mut stored = |amount: Value, fee: Value| {
+        let row = [Value::Int(1), amount, fee, Value::Null, Value::Null];
+        let values = executor.run(0, |input| match input {
+            KernelInput::Feature(feature) => Ok(row[*feature as usize].clone()),
+            other => panic!("nothing but features is read, not {other:?}"),
+        });
+        executor.features().iter().copied().zip(values).collect::<Vec<_>>()
+    };
+    let [(3, total), (4, is_large)] = &stored(Value::Float(200.0), Value::Float(1.0))[..] else {
+        panic!("two features")
+    };
+    assert_eq!((total, is_large), (&Ok(Value::Float(201.0)), &Ok(Value::Bool(true))));
+    let [(_, total), (_, is_large)] = &stored(Value::Null, Value::Float(1.0))[..] else { panic!("two features") };
+    assert!(total.as_ref().is_err_and(|reason| reason.contains("payment.amount has no value")), "{total:?}");
+    assert!(is_large.as_ref().is_err_and(|reason| reason.contains("payment.amount has no value")), "{is_large:?}");
+    let [(_, total), _] = &stored(Value::Float(1.0), Value::Null)[..] else { panic!("two features") };
+    assert_eq!(*total, Ok(Value::Null), "a null goes through");
 }
 
 #[test]

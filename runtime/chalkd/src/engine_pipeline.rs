@@ -5,10 +5,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chalk_artifact::manifest::Manifest;
+use chalk_artifact::manifest::{KernelInput, Manifest};
 use chalk_connectors::Envelope;
 use chalk_decode::Tier;
-use chalk_engine::values::value_at;
 use chalk_engine::{Executor, ExpressionExecutor, InputBatch};
 use chalk_types::Value;
 
@@ -120,18 +119,11 @@ struct EngineExpressions(ExpressionExecutor);
 
 impl Expressions for EngineExpressions {
     fn run(&mut self, row: &[Value], now_us: i64) -> Result<Vec<(usize, Value)>, String> {
-        let output = self.0.run(&[row.to_vec()], now_us);
-        if let Some(error) = output.errors.first() {
-            return Err(error.reason.clone());
-        }
-        let (features, types) = (self.0.features(), self.0.types());
-        let value = |column: usize| {
-            if output.batch.num_rows() == 0 {
-                Value::Null
-            } else {
-                value_at(output.batch.column(column), &types[column], 0)
-            }
-        };
-        Ok(features.iter().enumerate().map(|(column, feature)| (*feature as usize, value(column))).collect())
+        let values = self.0.run(now_us, |input| match input {
+            KernelInput::Feature(feature) => Ok(row[*feature as usize].clone()),
+            _ => Ok(Value::Null),
+        });
+        let features = self.0.features().iter().map(|feature| *feature as usize);
+        features.zip(values).map(|(feature, value)| Ok((feature, value?))).collect()
     }
 }

@@ -16,8 +16,10 @@ use chalk_artifact::manifest::{KernelInput, MessageInput, Resolver, ResolverOutp
 use chalk_decode::{DecodeError, Decoder, PlanError, Tier};
 use chalk_types::{Type, arrow_field};
 
-use crate::helpers::RowError;
+use crate::events::{EventOutputs, is_nested};
+use crate::helpers::{ReportedKey, RowError};
 use crate::input::InputBatch;
+use crate::keeper::Admission;
 use crate::program::Program;
 use crate::runner::Runner;
 use crate::scratch::ScratchColumn;
@@ -58,7 +60,8 @@ impl Fates {
         self.dead_letter += other.dead_letter;
     }
 
-    fn of(statuses: &[u8]) -> Fates {
+    /// Of `abi::status` bytes.
+    pub(crate) fn of(statuses: &[u8]) -> Fates {
         let mut counts = [0u64; 7];
         for &status in statuses {
             counts[usize::from(status)] += 1;
@@ -83,6 +86,12 @@ pub struct OutputBatch {
     pub errors: Vec<RowError>,
     /// The counts.
     pub fates: Fates,
+    /// What events are made of, a row per row that the kernel wrote.
+    pub(crate) events: EventOutputs,
+    /// Dedup keys of messages that came so far.
+    pub(crate) dedup_keys: Vec<ReportedKey>,
+    /// Memory of the admission, kept from batch to batch.
+    pub(crate) admission: Admission,
 }
 
 /// Runs one resolver on one worker.
@@ -97,6 +106,8 @@ pub struct Executor {
     views: Vec<ColumnView>,
     schema: SchemaRef,
     types: Vec<Type>,
+    /// Outputs of the main kernel that become Arrow arrays, by position: features, events with parts, the event time.
+    arrays: Vec<u32>,
     output: OutputBatch,
 }
 
@@ -121,8 +132,15 @@ impl Executor {
             let inputs = &manifest.kernels[kernel as usize].inputs;
             inputs.iter().map(|_| ScratchColumn::default()).collect()
         };
+        let outputs = &manifest.kernels[plan.main as usize].outputs;
+        let is_array = |at: usize| !matches!(plan.outputs[at], ResolverOutput::Event) || is_nested(&outputs[at].kind);
+        let mut runner = Runner::new(program, plan.main, tier)?;
+        if let Some(dedup) = &plan.dedup {
+            runner.set_dedup_key(&dedup.key);
+        }
         Ok(Executor {
-            runner: Runner::new(program, plan.main, tier)?,
+            runner,
+            arrays: (0..outputs.len()).filter(|at| is_array(*at)).map(|at| at as u32).collect(),
             decoder,
             decode_errors: Vec::new(),
             prefilter_inputs: plan.prefilter.map(scratch).unwrap_or_default(),
@@ -136,6 +154,9 @@ impl Executor {
                 status: Vec::new(),
                 errors: Vec::new(),
                 fates: Fates::default(),
+                events: EventOutputs::new(plan, outputs),
+                dedup_keys: Vec::new(),
+                admission: Admission::default(),
             },
             schema,
             program: Arc::clone(program),
@@ -216,11 +237,21 @@ impl Executor {
         assert_eq!(self.output.fates.applied as usize, rows, "every applied message has a row");
         self.output.row_index.clear();
         self.output.row_index.extend_from_slice(&self.runner.row_index[..rows]);
-        let mut columns: Vec<ArrayRef> = self.runner.finish(rows);
+        self.output.dedup_keys.clear();
+        self.output.dedup_keys.extend_from_slice(self.runner.dedup_keys());
+        self.runner.take_events(rows, &mut self.output.events);
+        let mut columns: Vec<ArrayRef> = self.runner.finish_some(rows, &self.arrays);
+        let arrays = &self.arrays;
+        let array_of = |output: usize| {
+            let at = arrays.iter().position(|known| *known as usize == output);
+            &columns[at.expect("events with parts are arrays")]
+        };
+        self.output.events.take_nested(array_of, rows);
         self.output.event_times = match plan.outputs.last() {
             Some(ResolverOutput::EventTime) => columns.pop().map(|times| times.as_primitive().clone()),
             _ => None,
         };
+        columns.truncate(self.schema.fields().len());
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         self.output.batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .expect("outputs have the types that the manifest states");

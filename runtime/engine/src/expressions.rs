@@ -1,43 +1,33 @@
-//! Expression features computed from stored values, for queries.
+//! Expression features computed from what is known of a key, for queries.
 //!
-//! The same kernels as in the stream, over rows of values instead of messages. A stored feature may be missing, so every input is nullable; an expression that
-//! needs one that is missing is null, and one that fails says why.
+//! The same expressions as in the stream, over stored values, aggregates and values of linked classes instead of a message. Any of them may be missing,
+//! so every input is nullable. A feature that fails says why, and so does each that reads it; the others have their values.
 //!
 //! This file must not know stores.
 
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Schema, SchemaRef};
 use chalk_artifact::abi::{ColumnView, status};
 use chalk_artifact::manifest::KernelInput;
 use chalk_catalog::{ColumnBuilder, ColumnViews};
 use chalk_decode::{PlanError, Tier};
-use chalk_types::{Type, Value, arrow_field};
+use chalk_types::{Type, Value};
 
-use crate::helpers::RowError;
 use crate::program::Program;
 use crate::runner::Runner;
+use crate::values::value_at;
 
 /// Computes the expression features of one class.
 pub struct ExpressionExecutor {
     runner: Runner,
     kernel: u32,
-    /// Per input of the kernel: the feature's position and its column.
-    inputs: Vec<(usize, ColumnBuilder)>,
+    /// Per input of the kernel what it is, and its column.
+    inputs: Vec<(KernelInput, ColumnBuilder)>,
+    /// Why inputs have no value.
+    input_errors: Vec<Option<String>>,
     outputs: Vec<u32>,
-    schema: SchemaRef,
+    reads: Vec<Vec<u32>>,
     types: Vec<Type>,
-}
-
-/// What a query's rows became.
-pub struct ExpressionOutput {
-    /// One row per input row that did not fail; columns are the class's expression features, with fully qualified names.
-    pub batch: RecordBatch,
-    /// For each row of the batch the input row.
-    pub row_index: Vec<u32>,
-    /// The rows that failed.
-    pub errors: Vec<RowError>,
 }
 
 impl ExpressionExecutor {
@@ -46,56 +36,73 @@ impl ExpressionExecutor {
         let manifest = program.manifest();
         let class = &manifest.classes[class];
         let Some(plan) = &class.expressions else { return Ok(None) };
-        let inputs = manifest.kernels[plan.kernel as usize]
-            .inputs
-            .iter()
-            .map(|input| {
-                let KernelInput::Feature(feature) = input else { unreachable!("expression kernels read features") };
-                let feature = *feature as usize;
-                (feature, ColumnBuilder::new(&class.features[feature].ty.to_optional()))
-            })
-            .collect();
-        let features: Vec<_> = plan.outputs.iter().map(|feature| &class.features[*feature as usize]).collect();
-        let types: Vec<Type> = manifest.kernels[plan.kernel as usize].outputs.clone();
-        let fields: Vec<_> = features.iter().zip(&types).map(|(feature, ty)| arrow_field(&feature.fqn, ty)).collect();
+        let kernel = &manifest.kernels[plan.kernel as usize];
+        let type_of = |input: &KernelInput| match input {
+            KernelInput::Feature(feature) => class.features[*feature as usize].ty.to_optional(),
+            KernelInput::Aggregate(aggregate) => class.aggregates[*aggregate as usize].ty.to_optional(),
+            KernelInput::Linked(link) => class.links[*link as usize].ty.to_optional(),
+            other => unreachable!("expressions of a class read no {other:?}"),
+        };
+        let inputs: Vec<_> =
+            kernel.inputs.iter().map(|input| (input.clone(), ColumnBuilder::new(&type_of(input)))).collect();
         Ok(Some(ExpressionExecutor {
             runner: Runner::new(program, plan.kernel, Tier::Scalar)?,
             kernel: plan.kernel,
+            input_errors: vec![None; inputs.len()],
             inputs,
             outputs: plan.outputs.clone(),
-            schema: Arc::new(Schema::new(fields)),
-            types,
+            reads: plan.reads.clone(),
+            types: kernel.outputs.clone(),
         }))
     }
 
-    /// The language's type of each column.
-    pub fn types(&self) -> &[Type] {
-        &self.types
-    }
-
-    /// Positions in the class of the features that the columns are.
+    /// Positions in the class of the features that are computed.
     pub fn features(&self) -> &[u32] {
         &self.outputs
     }
 
-    /// Computes for rows that each hold a value per feature of the class (`Value::Null` where there is none).
-    pub fn run(&mut self, rows: &[Vec<Value>], now_us: i64) -> ExpressionOutput {
+    /// What the expressions read; `run` asks for each of it.
+    pub fn inputs(&self) -> impl Iterator<Item = &KernelInput> {
+        self.inputs.iter().map(|(input, _)| input)
+    }
+
+    /// Computes all features (`features` says which). `input` gives the value of an input, null where there is none, or why there is none.
+    pub fn run(
+        &mut self,
+        now_us: i64,
+        mut input: impl FnMut(&KernelInput) -> Result<Value, String>,
+    ) -> Vec<Result<Value, String>> {
         self.runner.begin(now_us);
-        let mut held: Vec<ColumnViews> = Vec::with_capacity(self.inputs.len());
-        for (feature, column) in &mut self.inputs {
+        for ((source, column), error) in self.inputs.iter_mut().zip(&mut self.input_errors) {
             column.clear();
-            for row in rows {
-                column.push_value(&row[*feature]);
-            }
-            held.push(column.views());
+            *error = match input(source) {
+                Ok(value) => {
+                    column.push_value(&value);
+                    None
+                }
+                Err(reason) => {
+                    column.push_null();
+                    Some(reason)
+                }
+            };
         }
+        let held: Vec<ColumnViews> = self.inputs.iter().map(|(_, column)| column.views()).collect();
         let views: Vec<ColumnView> = held.iter().map(|views| *views.root()).collect();
-        let mut statuses = vec![status::LIVE; rows.len()];
-        let applied = self.runner.call(self.kernel, &views, &mut statuses);
-        let row_index = self.runner.row_index[..applied].to_vec();
-        let options = RecordBatchOptions::new().with_row_count(Some(applied));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), self.runner.finish(applied), &options)
-            .expect("outputs have the types that the manifest states");
-        ExpressionOutput { batch, row_index, errors: self.runner.take_errors().collect() }
+        let mut statuses = [status::LIVE];
+        let rows = self.runner.call(self.kernel, &views, &mut statuses);
+        assert_eq!(rows, 1, "what fails is reported by itself");
+        let arrays = self.runner.finish(rows);
+        let mut values: Vec<Result<Value, String>> =
+            arrays.iter().zip(&self.types).map(|(array, ty)| Ok(value_at(array, ty, 0))).collect();
+        for (output, error) in self.runner.take_output_errors() {
+            values[output as usize] = Err(error.reason);
+        }
+        for (value, reads) in values.iter_mut().zip(&self.reads) {
+            // An input without a value is the cause of whatever followed.
+            if let Some(reason) = reads.iter().find_map(|input| self.input_errors[*input as usize].as_ref()) {
+                *value = Err(reason.clone());
+            }
+        }
+        values
     }
 }

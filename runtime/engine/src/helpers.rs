@@ -8,6 +8,7 @@
 use chalk_artifact::abi::{ColumnView, KernelContext, Slot, answer, runtime_helpers, status};
 use chalk_catalog::{CallContext, FunctionError, slot_at, slots_equal};
 use chalk_decode::Decoder;
+use chalk_state::dedup::DedupKey;
 use chalk_types::{Kind, Type};
 
 use crate::lists::NestedLists;
@@ -28,11 +29,28 @@ pub struct RowError {
     pub site: Option<u32>,
 }
 
+/// The dedup key of a message that came so far as to have one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ReportedKey {
+    /// The message's row.
+    pub(crate) row: u32,
+    /// The key.
+    pub(crate) key: DedupKey,
+    /// Its event time, where the resolver knows one.
+    pub(crate) time_us: Option<i64>,
+}
+
 /// What helpers work on; `KernelContext::engine` points here while a kernel runs.
 pub(crate) struct Host {
     pub(crate) outputs: Vec<OutputColumn>,
     pub(crate) texts: TextBuffers,
     pub(crate) errors: Vec<RowError>,
+    /// Outputs that failed alone.
+    pub(crate) output_errors: Vec<(u32, RowError)>,
+    /// Dedup keys of this batch.
+    pub(crate) dedup_keys: Vec<ReportedKey>,
+    /// Whether a dedup key is a word (else text or bytes).
+    pub(crate) dedup_key_is_word: bool,
     /// One per decode plan of the manifest.
     pub(crate) decoders: Vec<Decoder>,
     /// The manifest's types.
@@ -47,9 +65,24 @@ impl Host {
     /// Forgets what kernels made for the last batch.
     pub(crate) fn reset(&mut self) {
         self.errors.clear();
+        self.output_errors.clear();
+        self.dedup_keys.clear();
         self.lists.reset();
         for decoder in &mut self.decoders {
             decoder.clear();
+        }
+    }
+
+    /// The error of a row at a site; the detail lies in the call context.
+    fn error_at(&self, call: &CallContext, row: u64, site: u64) -> RowError {
+        let detail = call.take_error();
+        let fixed = self.site_reasons.get(site as usize).filter(|reason| !reason.is_empty()).cloned();
+        RowError {
+            row: row as usize,
+            reason: fixed.or(detail).unwrap_or_else(|| "the expression failed".to_owned()),
+            path: None,
+            byte_offset: None,
+            site: Some(site as u32),
         }
     }
 
@@ -71,6 +104,8 @@ impl Host {
 pub(crate) fn address_of(import: &str) -> Option<*const u8> {
     Some(match import {
         runtime_helpers::FAIL => fail as *const u8,
+        runtime_helpers::FAIL_OUTPUT => fail_output as *const u8,
+        runtime_helpers::DEDUP_KEY => dedup_key as *const u8,
         runtime_helpers::EMIT => emit as *const u8,
         runtime_helpers::VIEW => view as *const u8,
         runtime_helpers::DECODE_JSON => decode_json as *const u8,
@@ -122,15 +157,28 @@ unsafe extern "C" fn fail(cx: *mut KernelContext, row: u64, site: u64) {
         *(*cx).status.add(row as usize) = status::FAILED;
         (host(cx), call_context(cx))
     };
-    let detail = call.take_error();
-    let fixed = host.site_reasons.get(site as usize).filter(|reason| !reason.is_empty()).cloned();
-    host.errors.push(RowError {
-        row: row as usize,
-        reason: fixed.or(detail).unwrap_or_else(|| "the expression failed".to_owned()),
-        path: None,
-        byte_offset: None,
-        site: Some(site as u32),
-    });
+    let error = host.error_at(call, row, site);
+    host.errors.push(error);
+}
+
+unsafe extern "C" fn fail_output(cx: *mut KernelContext, row: u64, site: u64, output: u64) {
+    // SAFETY: called by a kernel with its own context.
+    let (host, call) = unsafe { (host(cx), call_context(cx)) };
+    let error = host.error_at(call, row, site);
+    host.output_errors.push((output as u32, error));
+}
+
+unsafe extern "C" fn dedup_key(cx: *mut KernelContext, row: u64, slots: *const Slot) {
+    // SAFETY: called by a kernel with its own context and two slots: a key of the type that the manifest states, and a datetime.
+    unsafe {
+        let (key, time, host) = (&*slots, &*slots.add(1), host(cx));
+        if key.valid != 0 {
+            let key =
+                if host.dedup_key_is_word { DedupKey::of_word(key.w0) } else { DedupKey::of_bytes(bytes_of(key)) };
+            let time_us = (time.valid != 0).then_some(time.w0 as i64);
+            host.dedup_keys.push(ReportedKey { row: row as u32, key, time_us });
+        }
+    }
 }
 
 unsafe extern "C" fn emit(cx: *mut KernelContext, output: u64, out_row: u64, slot: *const Slot) {

@@ -5,6 +5,7 @@
 //! This crate must never know brokers, stores or HTTP.
 
 pub mod arrow_out;
+mod events;
 mod executor;
 mod expressions;
 mod helpers;
@@ -22,10 +23,10 @@ mod session;
 pub mod values;
 
 pub use executor::{Executor, Fates, OutputBatch};
-pub use expressions::{ExpressionExecutor, ExpressionOutput};
+pub use expressions::ExpressionExecutor;
 pub use helpers::RowError;
 pub use input::{Envelope, InputBatch};
-pub use keeper::{Closed, ColdEntries, Keeper, KeeperOptions, Numbers, SqlRunner, StateSize, TableId};
+pub use keeper::{Closed, ColdEntries, Keeper, KeeperOptions, Numbers, ReadScratch, SqlRunner, StateSize, TableId};
 pub use program::{MissingImports, Program};
 pub use query::{Query, StoredRows};
-pub use session::{Fate, Pushed, Session, SessionOptions};
+pub use session::{Fate, Pushed, Session, SessionOptions, Snapshot};

@@ -37,6 +37,18 @@ enum Data {
     Nested(ColumnBuilder),
 }
 
+/// What a kernel wrote into an output.
+pub(crate) enum OutputValues<'a> {
+    /// Values of the type's width.
+    Fixed(&'a [u8]),
+    /// A byte per row.
+    Bool(&'a [u8]),
+    /// Views of texts, whose bytes `TextBuffers::append_text` finds.
+    Views(&'a [u128]),
+    /// Values with parts.
+    Nested,
+}
+
 impl OutputColumn {
     pub(crate) fn new(ty: &Type) -> OutputColumn {
         let data = match &ty.kind {
@@ -89,6 +101,21 @@ impl OutputColumn {
         column.truncate(row);
         // SAFETY: the caller's promise.
         unsafe { column.push_slot(slot) };
+    }
+
+    /// Of a column that may hold nulls: a byte per row of the first `rows`, 1 = not null. Not of values with parts.
+    pub(crate) fn valid_bytes(&self, rows: usize) -> Option<&[u8]> {
+        (self.ty.nullable && !matches!(self.data, Data::Nested(_))).then(|| &self.validity[..rows])
+    }
+
+    /// What the kernel wrote.
+    pub(crate) fn values(&self) -> OutputValues<'_> {
+        match &self.data {
+            Data::Fixed(_, buffer) => OutputValues::Fixed(buffer),
+            Data::Bool(bytes) => OutputValues::Bool(bytes),
+            Data::View(views, _) => OutputValues::Views(views),
+            Data::Nested(_) => OutputValues::Nested,
+        }
     }
 
     /// The first `rows` rows as an Arrow array; `texts` are the buffers that long views point into.
@@ -178,6 +205,19 @@ impl TextBuffers {
             self.open.extend_from_slice(text);
         }
         u128::from_le_bytes(view)
+    }
+
+    /// Appends the bytes of a view of this batch.
+    pub(crate) fn append_text(&self, view: u128, into: &mut Vec<u8>) {
+        let view = view.to_le_bytes();
+        let word = |at: usize| u32::from_le_bytes([view[at], view[at + 1], view[at + 2], view[at + 3]]) as usize;
+        let size = word(0);
+        if size <= 12 {
+            into.extend_from_slice(&view[4..4 + size]);
+        } else {
+            let buffer = self.closed.get(word(8)).unwrap_or(&self.open);
+            into.extend_from_slice(&buffer[word(12)..word(12) + size]);
+        }
     }
 
     /// The buffers as Arrow's; a new batch begins.

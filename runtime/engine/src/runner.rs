@@ -9,9 +9,12 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use chalk_artifact::abi::{ColumnView, KernelContext, OutputView};
 use chalk_catalog::CallContext;
+use chalk_catalog::event::is_word;
 use chalk_decode::{Decoder, PlanError, Tier};
+use chalk_types::Type;
 
-use crate::helpers::{Host, RowError};
+use crate::events::EventOutputs;
+use crate::helpers::{Host, ReportedKey, RowError};
 use crate::lists::NestedLists;
 use crate::output::{OutputColumn, TextBuffers};
 use crate::program::Program;
@@ -38,6 +41,9 @@ impl Runner {
             outputs: manifest.kernels[kernel as usize].outputs.iter().map(OutputColumn::new).collect(),
             texts: TextBuffers::default(),
             errors: Vec::new(),
+            output_errors: Vec::new(),
+            dedup_keys: Vec::new(),
+            dedup_key_is_word: false,
             decoders,
             types: manifest.types.clone(),
             site_reasons: manifest.sites.iter().map(|site| site.reason.clone()).collect(),
@@ -89,6 +95,32 @@ impl Runner {
     pub(crate) fn finish(&mut self, rows: usize) -> Vec<ArrayRef> {
         let texts = self.host.texts.finish();
         self.host.outputs.iter_mut().map(|output| output.finish(rows, &texts)).collect()
+    }
+
+    /// Copies the outputs that are parts of events; before they are finished.
+    pub(crate) fn take_events(&self, rows: usize, events: &mut EventOutputs) {
+        events.take(&self.host.outputs, &self.host.texts, rows);
+    }
+
+    /// The outputs of the latest call that are wanted, by position, `rows` of each. Of the others the memory is kept.
+    pub(crate) fn finish_some(&mut self, rows: usize, wanted: &[u32]) -> Vec<ArrayRef> {
+        let texts = self.host.texts.finish();
+        wanted.iter().map(|output| self.host.outputs[*output as usize].finish(rows, &texts)).collect()
+    }
+
+    /// The dedup keys that were reported, in the order of rows.
+    pub(crate) fn dedup_keys(&self) -> &[ReportedKey] {
+        &self.host.dedup_keys
+    }
+
+    /// The failures of single outputs, taken: the output, and which row failed why.
+    pub(crate) fn take_output_errors(&mut self) -> std::vec::Drain<'_, (u32, RowError)> {
+        self.host.output_errors.drain(..)
+    }
+
+    /// Says what type the dedup key has that the kernel reports.
+    pub(crate) fn set_dedup_key(&mut self, ty: &Type) {
+        self.host.dedup_key_is_word = is_word(&ty.kind);
     }
 
     /// The errors of the batch so far, taken.

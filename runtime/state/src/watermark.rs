@@ -119,6 +119,11 @@ impl Watermarks {
         Least::Known { time_us: if active == 0 { None } else { time_us }, all_idle, from_us: wall_us, until_us }
     }
 
+    /// The greatest event time of each partition that had one.
+    pub fn partition_times(&self) -> impl Iterator<Item = (i32, i64)> + '_ {
+        self.partitions.iter().filter_map(|(number, partition)| Some((*number, partition.greatest_us?)))
+    }
+
     /// The greatest event time of a partition: what a commit keeps beside its position.
     pub fn partition_time(&self, partition: i32) -> Option<i64> {
         self.partitions.get(&partition)?.greatest_us

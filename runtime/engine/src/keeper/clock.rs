@@ -1,0 +1,92 @@
+//! How far the time of a resolver with tumbling windows is, asked for as rarely as its answers matter.
+//!
+//! A watermark belongs to a resolver, not to its source: two resolvers may read different times out of the same messages.
+//!
+//! This file must not know windows.
+
+use chalk_state::Watermarks;
+
+/// The watermark of one resolver.
+pub(super) struct Clock {
+    idle_after_us: i64,
+    marks: Option<Watermarks>,
+    now_us: i64,
+    /// No less than the watermark.
+    bound_us: i64,
+    /// Windows whose end is at or before this have run.
+    closed_until_us: Option<i64>,
+}
+
+impl Clock {
+    pub(super) fn new(idle_after_us: i64) -> Clock {
+        Clock { idle_after_us, marks: None, now_us: i64::MIN, bound_us: i64::MIN, closed_until_us: None }
+    }
+
+    fn marks(&mut self) -> &mut Watermarks {
+        self.marks.get_or_insert_with(|| Watermarks::new(self.idle_after_us, self.now_us))
+    }
+
+    /// A batch comes, or windows are looked at, at this time of the wall clock.
+    pub(super) fn begin(&mut self, now_us: i64) {
+        self.now_us = self.now_us.max(now_us);
+        self.bound_us = self.watermark_us().unwrap_or(i64::MIN);
+    }
+
+    /// No less than the watermark.
+    pub(super) fn bound_us(&self) -> i64 {
+        self.bound_us
+    }
+
+    /// The watermark.
+    pub(super) fn watermark_us(&mut self) -> Option<i64> {
+        let now_us = self.now_us;
+        self.marks().source_watermark(now_us)
+    }
+
+    /// An event that counts.
+    pub(super) fn observe(&mut self, partition: i64, time_us: i64) {
+        let now_us = self.now_us;
+        // Brokers number partitions in 32 bits.
+        self.marks().observe(partition as i32, time_us, now_us);
+        self.bound_us = self.bound_us.max(self.partition_time(partition).unwrap_or(i64::MIN));
+    }
+
+    /// The greatest event time of a partition.
+    pub(super) fn partition_time(&self, partition: i64) -> Option<i64> {
+        self.marks.as_ref()?.partition_time(partition as i32)
+    }
+
+    /// The greatest event time of each partition.
+    pub(super) fn partition_times(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
+        let times = self.marks.iter().flat_map(Watermarks::partition_times);
+        times.map(|(partition, time_us)| (i64::from(partition), time_us))
+    }
+
+    /// A worker reads the partition from now on: it is waited for.
+    pub(super) fn assign(&mut self, partition: i64, now_us: i64) {
+        self.now_us = self.now_us.max(now_us);
+        self.marks().assign(partition as i32, now_us);
+    }
+
+    /// No worker reads the partition any more.
+    pub(super) fn revoke(&mut self, partition: i64) {
+        self.marks().revoke(partition as i32);
+    }
+
+    /// A partition was so far when its state was committed.
+    pub(super) fn restore(&mut self, partition: i64, time_us: i64, now_us: i64) {
+        self.now_us = self.now_us.max(now_us);
+        self.marks().restore(partition as i32, time_us, now_us);
+    }
+
+    /// Windows up to there have run, which needed a watermark of `reached_us`.
+    pub(super) fn close(&mut self, until_us: i64, reached_us: i64) {
+        self.closed_until_us = self.closed_until_us.max(Some(until_us));
+        self.marks().restore_reached(reached_us);
+        self.bound_us = self.bound_us.max(reached_us);
+    }
+
+    pub(super) fn closed_until_us(&self) -> Option<i64> {
+        self.closed_until_us
+    }
+}
