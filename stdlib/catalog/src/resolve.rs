@@ -595,6 +595,7 @@ impl Matcher<'_> {
                 (_, Some(constraint)) if !constraint.holds(&args[argument].ty.kind) => match constraint {
                     Constraint::Ordered => "an ordered type".to_owned(),
                     Constraint::Numeric => "a number".to_owned(),
+                    Constraint::Vector => "a vector of floats".to_owned(),
                     Constraint::Exactly(kind) => kind.to_string(),
                 },
                 (Some(bound), _) => bound.to_required().to_string(),

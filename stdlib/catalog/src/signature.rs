@@ -1,7 +1,7 @@
 //! Signatures: `round(x: float, digits: int = 0) -> float` read into parameters and type patterns.
 //!
 //! A signature is the only statement of a function's types. A single capital letter is a type variable; `where T: ordered`,
-//! `where T: numeric` or `where T: int` at the end narrows it. `T?` takes nulls, `T` does not see them; `x: T...` takes any number.
+//! `where T: numeric`, `where T: vector` or `where T: int` at the end narrows it. `T?` takes nulls, `T` does not see them; `x: T...` takes any number.
 //! `p: const float` (of aggregates) takes constants.
 //!
 //! This file must not know how a call is resolved.
@@ -81,6 +81,8 @@ pub enum Constraint {
     Ordered,
     /// A number.
     Numeric,
+    /// A vector of floats that are not null.
+    Vector,
     /// This kind and no other: an overload made for one type of items, which may be null or not.
     Exactly(Kind),
 }
@@ -92,6 +94,10 @@ impl Constraint {
             || match self {
                 Constraint::Ordered => kind.is_ordered(),
                 Constraint::Numeric => kind.is_numeric(),
+                Constraint::Vector => matches!(
+                    kind,
+                    Kind::Vector(item, _) if !item.nullable && matches!(item.kind, Kind::Float32 | Kind::Float64)
+                ),
                 Constraint::Exactly(exact) => kind == exact,
             }
     }
@@ -137,6 +143,7 @@ impl Signature {
                 let constraint = match reader.word()? {
                     "ordered" => Constraint::Ordered,
                     "numeric" => Constraint::Numeric,
+                    "vector" => Constraint::Vector,
                     other => match simple_kind(other) {
                         Some(kind) => Constraint::Exactly(kind),
                         None => return Err(format!("unknown constraint `{other}` in `{text}`")),

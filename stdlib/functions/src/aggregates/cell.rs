@@ -5,6 +5,7 @@
 //!
 //! This file must not know which aggregate keeps the value.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use chalk_catalog::aggregate::{Event, Heap, float_rank};
@@ -22,6 +23,54 @@ pub(crate) enum Raw<'a> {
     /// Of any other kind.
     Bytes(&'a [u8]),
 }
+
+/// A value that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Held {
+    /// Of a kind of words.
+    Word(u64),
+    /// Of any other kind.
+    Bytes(Box<[u8]>),
+}
+
+impl Held {
+    /// The value, to look at.
+    pub(crate) fn raw(&self) -> Raw<'_> {
+        match self {
+            Held::Word(word) => Raw::Word(*word),
+            Held::Bytes(bytes) => Raw::Bytes(bytes),
+        }
+    }
+}
+
+impl From<Raw<'_>> for Held {
+    fn from(raw: Raw<'_>) -> Held {
+        match raw {
+            Raw::Word(word) => Held::Word(word),
+            Raw::Bytes(bytes) => Held::Bytes(bytes.into()),
+        }
+    }
+}
+
+/// What stands for a value where values are sorted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key<'a> {
+    /// Of a kind of words.
+    Word(u64),
+    /// Of any other kind.
+    Bytes(Cow<'a, [u8]>),
+}
+
+impl From<Key<'_>> for Held {
+    fn from(key: Key<'_>) -> Held {
+        match key {
+            Key::Word(word) => Held::Word(word),
+            Key::Bytes(bytes) => Held::Bytes(bytes.into()),
+        }
+    }
+}
+
+const SIGN: u64 = 1 << 63;
 
 /// How values of a type are ordered and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +170,48 @@ impl Cell {
         }
     }
 
+    /// A value as a key: keys of a type are ordered, as words or as bytes, as `compare` orders values.
+    pub(crate) fn key<'a>(&self, raw: Raw<'a>) -> Key<'a> {
+        match (self.form, raw) {
+            (Form::Unsigned, Raw::Word(word)) => Key::Word(word),
+            (Form::Float, Raw::Word(word)) => Key::Word(float_rank(word) as u64 ^ SIGN),
+            (_, Raw::Word(word)) => Key::Word(word ^ SIGN),
+            (Form::Decimal, Raw::Bytes(bytes)) => {
+                Key::Bytes(Cow::Owned((decimal(bytes) as u128 ^ (1 << 127)).to_be_bytes().to_vec()))
+            }
+            (_, Raw::Bytes(bytes)) => Key::Bytes(Cow::Borrowed(bytes)),
+        }
+    }
+
+    /// As `key`, where values that are equal to the language have one key: -0.0 and 0.0, also inside of lists and the like.
+    pub(crate) fn distinct_key<'a>(&self, raw: Raw<'a>) -> Key<'a> {
+        match raw {
+            Raw::Word(word) if self.is_float() && f64::from_bits(word) == 0.0 => self.key(Raw::Word(0)),
+            Raw::Bytes(bytes) if self.form == Form::Bytes && holds_floats(&self.ty.kind) => {
+                let value = without_negative_zeros(value_of_bytes(&self.ty, bytes));
+                let mut bytes = Vec::new();
+                codec::encode(&mut bytes, &self.ty.kind, &value);
+                Key::Bytes(Cow::Owned(bytes))
+            }
+            raw => self.key(raw),
+        }
+    }
+
+    /// The value that a key stands for.
+    pub(crate) fn of_key(&self, key: &Held) -> Held {
+        match (self.form, key) {
+            (Form::Unsigned, Held::Word(word)) => Held::Word(*word),
+            // A rank is its own inverse.
+            (Form::Float, Held::Word(word)) => Held::Word(float_rank_inverse((word ^ SIGN) as i64)),
+            (_, Held::Word(word)) => Held::Word(word ^ SIGN),
+            (Form::Decimal, Held::Bytes(bytes)) => {
+                let bits = u128::from_be_bytes(bytes[..].try_into().expect("a decimal has 16 bytes"));
+                Held::Bytes((bits ^ (1 << 127)).to_le_bytes().into())
+            }
+            (_, Held::Bytes(bytes)) => Held::Bytes(bytes.clone()),
+        }
+    }
+
     /// The value as the language's.
     pub(crate) fn value(&self, raw: Raw<'_>) -> Value {
         match raw {
@@ -164,6 +255,36 @@ impl Cell {
     }
 }
 
-fn decimal(bytes: &[u8]) -> i128 {
+/// The bits of a float of that rank; of NaN one pattern.
+fn float_rank_inverse(rank: i64) -> u64 {
+    (rank ^ (((rank >> 63) as u64) >> 1) as i64) as u64
+}
+
+fn holds_floats(kind: &Kind) -> bool {
+    match kind {
+        Kind::Float32 | Kind::Float64 => true,
+        Kind::List(item) | Kind::Vector(item, _) => holds_floats(&item.kind),
+        Kind::Map(key, value) => holds_floats(&key.kind) || holds_floats(&value.kind),
+        Kind::Struct(message) => message.fields.iter().any(|field| holds_floats(&field.ty.kind)),
+        _ => false,
+    }
+}
+
+fn without_negative_zeros(value: Value) -> Value {
+    let all = |values: Vec<Value>| values.into_iter().map(without_negative_zeros).collect();
+    match value {
+        Value::Float(value) if value == 0.0 => Value::Float(0.0),
+        Value::Float(value) => Value::Float(f64::from_bits(canonical(value.to_bits()))),
+        Value::List(items) => Value::List(all(items)),
+        Value::Struct(fields) => Value::Struct(all(fields)),
+        Value::Map(entries) => Value::Map(
+            entries.into_iter().map(|(key, value)| (without_negative_zeros(key), without_negative_zeros(value))).collect(),
+        ),
+        other => other,
+    }
+}
+
+/// A decimal as its column holds it.
+pub(crate) fn decimal(bytes: &[u8]) -> i128 {
     i128::from_le_bytes(bytes.try_into().expect("a decimal has 16 bytes"))
 }

@@ -51,6 +51,19 @@ const MEAN: AggregateDef = AggregateDef {
     bind: |call| Ok(mean(call)),
 };
 
+const ANY: AggregateDef = AggregateDef {
+    name: "any",
+    signature: "any(x: bool) -> bool?",
+    family: "aggregates-sums",
+    known_as: &["bool_or", "some", "exists"],
+    doc: "Whether one is true; null where there is nothing (`?? false`, if nothing should mean no).",
+    examples: &["[true, false, none].any(x) == true", "[false].any(x) == false", "[none].any(x) is none"],
+    growth: Growth::Fixed,
+    order: Order::Free,
+    error_bound: "",
+    bind: |_| Ok(Box::new(Seen { is_any: true })),
+};
+
 /// Counts, sums and means.
 pub(super) static DEFS: &[AggregateDef] = &[
     COUNT,
@@ -65,6 +78,16 @@ pub(super) static DEFS: &[AggregateDef] = &[
     AggregateDef { signature: "mean(x: float) -> float?", order: Order::Bits, ..MEAN },
     AggregateDef { signature: "mean(x: decimal) -> float?", ..MEAN },
     AggregateDef { signature: "mean(x: duration) -> duration?", ..MEAN },
+    ANY,
+    AggregateDef {
+        name: "all",
+        signature: "all(x: bool) -> bool?",
+        known_as: &["bool_and", "every"],
+        doc: "Whether all are true; null where there is nothing (`?? true`, if nothing should mean yes).",
+        examples: &["[true, false, none].all(x) == false", "[true, none].all(x) == true", "[none].all(x) is none"],
+        bind: |_| Ok(Box::new(Seen { is_any: false })),
+        ..ANY
+    },
 ];
 
 /// Whether words of the type are signed.
@@ -315,6 +338,49 @@ impl Aggregate for DecimalSum {
     fn decode(&self, input: &mut &[u8], partial: &mut [u64], _: &mut Heap) -> Option<()> {
         let (count, low, high) = (varint::take(input)?, take_wide(input)?, take_int(input)?);
         partial.copy_from_slice(&[count, low as u64, (low >> 64) as u64, high as u64]);
+        Some(())
+    }
+}
+
+const SEEN_FALSE: u64 = 1;
+const SEEN_TRUE: u64 = 2;
+
+/// Whether any or all are true: a bit for each value seen.
+struct Seen {
+    is_any: bool,
+}
+
+impl Aggregate for Seen {
+    fn words(&self) -> usize {
+        1
+    }
+
+    fn update(&self, partial: &mut [u64], _: &mut Heap, event: &Event<'_>) {
+        partial[0] |= if event.word(0) == 0 { SEEN_FALSE } else { SEEN_TRUE };
+    }
+
+    fn merge(&self, partial: &mut [u64], _: &mut Heap, later: &[u64], _: &Heap) {
+        partial[0] |= later[0];
+    }
+
+    fn finish(&self, partial: &[u64], _: &Heap) -> Result<Value, String> {
+        Ok(match partial[0] {
+            0 => Value::Null,
+            seen if self.is_any => Value::Bool(seen & SEEN_TRUE != 0),
+            seen => Value::Bool(seen & SEEN_FALSE == 0),
+        })
+    }
+
+    fn encode(&self, partial: &[u64], _: &Heap, out: &mut Vec<u8>) {
+        out.push(partial[0] as u8);
+    }
+
+    fn decode(&self, input: &mut &[u8], partial: &mut [u64], _: &mut Heap) -> Option<()> {
+        let [seen] = varint::take_array(input)?;
+        if u64::from(seen) > SEEN_FALSE | SEEN_TRUE {
+            return None;
+        }
+        partial[0] = u64::from(seen);
         Some(())
     }
 }
