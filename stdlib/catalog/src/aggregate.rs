@@ -32,7 +32,8 @@ pub struct AggregateDef {
     pub known_as: &'static [&'static str],
     /// What it does, as Markdown; the first paragraph is the summary.
     pub doc: &'static str,
-    /// Examples: `[1, 2, none].sum(x) == 3` style lines, see the family's tests for the form.
+    /// Examples: `[1, 2, none].sum(x) == 3`. The list is of events in the order of time; `x` is an event's value, of a pair `(x, y)` in the
+    /// list its parts. After the call stands `== literal`, `< literal`, `> literal`, `is none` or `fails: reason`.
     pub examples: &'static [&'static str],
     /// How much a partial grows.
     pub growth: Growth,
@@ -71,7 +72,8 @@ pub enum Growth {
 pub enum Order {
     /// Any order gives the same bits.
     Free,
-    /// Bits depend on the order in which events are folded (float sums), the value mathematically not.
+    /// What comes out may depend on the order in which events are folded: of a float sum the last digits, of a sketch that forgets the
+    /// result within its error. The same order gives the same bits.
     Bits,
     /// The value is a matter of event time, offset breaking ties: any order of *arrival* gives the same bits.
     Time,

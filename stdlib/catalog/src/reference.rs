@@ -1,11 +1,12 @@
-//! Reference pages: a family's functions as Markdown, made from their declarations.
+//! Reference pages: a family's functions or aggregates as Markdown, made from their declarations.
 //!
-//! The pages are kept beside the library and a test compares them, so that a change of a function shows in its page.
+//! The pages are kept beside the library and a test compares them, so that a change of a function or an aggregate shows in its page.
 //!
-//! This file must not know which functions exist.
+//! This file must not know which functions or aggregates exist.
 
 use std::fmt::Write as _;
 
+use crate::aggregate::{AggregateDef, Growth, Order};
 use crate::catalog::{Catalog, Function};
 use crate::def::{Body, FunctionDef};
 
@@ -76,5 +77,57 @@ fn rules(function: &Function) -> String {
     if !function.def.pure {
         rules.push("Each call may give another result.".to_owned());
     }
+    rules.join(" ")
+}
+
+/// The families of aggregates, each of which has a page, in order.
+pub fn aggregate_families(catalog: &Catalog) -> Vec<&'static str> {
+    let mut families: Vec<&'static str> = catalog.aggregates().iter().map(|entry| entry.def.family).collect();
+    families.dedup();
+    families
+}
+
+/// The page of a family of aggregates.
+pub fn aggregate_page(catalog: &Catalog, family: &str) -> String {
+    let title = family.trim_start_matches("aggregates-");
+    let mut page = format!("# Aggregates: {title}\n\nMade from the declarations in `stdlib/functions`; do not edit.\n");
+    page += "\nIn an example stands a list of events, in the order of time; `x` is the event's value, of a pair `x` is the first and `y` the second.\n";
+    let defs: Vec<&AggregateDef> =
+        catalog.aggregates().iter().map(|entry| entry.def).filter(|def| def.family == family).collect();
+    for overloads in defs.chunk_by(|a, b| a.name == b.name) {
+        let def = overloads[0];
+        let signatures: Vec<&str> = overloads.iter().map(|overload| overload.signature).collect();
+        let _ = write!(
+            page,
+            "\n## {}\n\n```chalk signature\n{}\n```\n\n{}\n\n{}\n",
+            def.name,
+            signatures.join("\n"),
+            def.doc,
+            aggregate_rules(overloads)
+        );
+        if !def.error_bound.is_empty() {
+            let _ = write!(page, "\nError: {}\n", def.error_bound);
+        }
+        let _ = write!(page, "\n```chalk aggregate\n{}\n```\n", def.examples.join("\n"));
+    }
+    page
+}
+
+/// One line: what it keeps for a key, and whether order matters.
+fn aggregate_rules(overloads: &[&AggregateDef]) -> String {
+    let def = overloads[0];
+    let mut rules = vec![match def.growth {
+        Growth::Fixed => "What it keeps does not grow.",
+        Growth::Bounded => "What it keeps is bounded.",
+        Growth::Unbounded => "What it keeps grows with its values: without a window it needs `@unbounded`.",
+    }];
+    let is_mixed = overloads.iter().any(|overload| overload.order != def.order);
+    rules.push(match def.order {
+        _ if is_mixed => "The order of events shows in the last digits of floats only.",
+        Order::Free => "The order of events does not matter.",
+        Order::Bits if def.error_bound.is_empty() => "The order of events shows in the last digits.",
+        Order::Bits => "The order of events shows within the error.",
+        Order::Time => "The order is that of event time, whenever events arrive.",
+    });
     rules.join(" ")
 }

@@ -272,6 +272,16 @@ fn bind_constants<'c>(
                 resolved.params.push(value.clone());
                 positions.push(None);
             }
+            // Always null: it says nothing about the type, and no event would count.
+            ArgSource::Given(argument) if args[*argument].ty.kind == Kind::Null => {
+                return Err(ResolveError::Argument {
+                    argument: *argument,
+                    parameter: param.name.clone(),
+                    wanted: vec![param.ty.to_string()],
+                    got: Type::NULL,
+                    signatures: vec![def.signature],
+                });
+            }
             ArgSource::Given(argument) => {
                 let ty = match (&param.ty, &args[*argument].ty.kind) {
                     // A decimal comes as it is, whatever its digits.

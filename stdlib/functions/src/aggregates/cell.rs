@@ -278,7 +278,10 @@ fn without_negative_zeros(value: Value) -> Value {
         Value::List(items) => Value::List(all(items)),
         Value::Struct(fields) => Value::Struct(all(fields)),
         Value::Map(entries) => Value::Map(
-            entries.into_iter().map(|(key, value)| (without_negative_zeros(key), without_negative_zeros(value))).collect(),
+            entries
+                .into_iter()
+                .map(|(key, value)| (without_negative_zeros(key), without_negative_zeros(value)))
+                .collect(),
         ),
         other => other,
     }

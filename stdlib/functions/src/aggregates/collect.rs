@@ -171,9 +171,9 @@ impl Aggregate for Entries {
     }
 
     fn finish(&self, partial: &[u64], heap: &Heap) -> Result<Value, String> {
-        Ok(heap.get::<List>(partial[0]).map_or(Value::Null, |list| {
-            Value::List(list.iter().map(|entry| self.result(entry)).collect())
-        }))
+        Ok(heap
+            .get::<List>(partial[0])
+            .map_or(Value::Null, |list| Value::List(list.iter().map(|entry| self.result(entry)).collect())))
     }
 
     fn encode(&self, partial: &[u64], heap: &Heap, out: &mut Vec<u8>) {
@@ -224,7 +224,8 @@ impl Aggregate for Entries {
 
     fn heap_bytes(&self) -> usize {
         // A hundred events, where there is no limit.
-        let of_cells = self.by.as_ref().map_or(0, |(cell, _)| cell.heap_bytes()) + self.value.as_ref().map_or(0, Cell::heap_bytes);
+        let of_cells =
+            self.by.as_ref().map_or(0, |(cell, _)| cell.heap_bytes()) + self.value.as_ref().map_or(0, Cell::heap_bytes);
         self.limit.min(100) * (size_of::<Entry>() + of_cells)
     }
 }

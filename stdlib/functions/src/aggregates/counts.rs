@@ -65,9 +65,7 @@ impl Counts {
     pub(crate) fn entries(&self) -> Vec<(Held, u64)> {
         match self {
             Counts::Words(counts) => counts.iter().map(|(key, count)| (Held::Word(*key), *count)).collect(),
-            Counts::Bytes(counts) => {
-                counts.iter().map(|(key, count)| (Held::Bytes(key.clone()), *count)).collect()
-            }
+            Counts::Bytes(counts) => counts.iter().map(|(key, count)| (Held::Bytes(key.clone()), *count)).collect(),
         }
     }
 
@@ -96,9 +94,11 @@ impl Counts {
     pub(crate) fn decode(cell: &Cell, input: &mut &[u8]) -> Option<Counts> {
         let mut counts = Counts::new(cell);
         let mut last: Option<Held> = None;
+        let mut total = 0u64;
         for _ in 0..varint::take(input)? {
             let key = Held::from(cell.distinct_key(cell.decode(input)?));
             let count = varint::take(input)?;
+            total = total.checked_add(count)?;
             if count == 0 || last.as_ref().is_some_and(|last| *last >= key) {
                 return None;
             }

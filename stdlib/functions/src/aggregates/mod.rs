@@ -12,6 +12,7 @@ mod collect;
 mod counts;
 mod distinct;
 mod extremes;
+mod hyperloglog;
 mod moments;
 mod numeric;
 mod picks;

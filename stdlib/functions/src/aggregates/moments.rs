@@ -63,10 +63,13 @@ pub(super) static DEFS: &[AggregateDef] = &[
         known_as: &["skew"],
         doc: "How far values lean to one side: √n · M3 / M2^1.5, Mk being the sum of the distances from the mean to the power k; 0 where they lie evenly, above 0 with \
               a tail of great values. Null under three values, and where all are equal.",
-        examples: &["[1, 2, 3].skewness(x) == 0.0", "[1, 1, 4].skewness(x) > 0.7", "[1, 2].skewness(x) is none", "[5, 5, 5].skewness(x) is none"],
-        bind: |call| {
-            moments(call, |n, m| (n >= 3.0 && m[0] != 0.0).then(|| n.sqrt() * m[1] / (m[0] * m[0].sqrt())), 3)
-        },
+        examples: &[
+            "[1, 2, 3].skewness(x) == 0.0",
+            "[1, 1, 4].skewness(x) > 0.7",
+            "[1, 2].skewness(x) is none",
+            "[5, 5, 5].skewness(x) is none",
+        ],
+        bind: |call| moments(call, |n, m| (n >= 3.0 && m[0] != 0.0).then(|| n.sqrt() * m[1] / (m[0] * m[0].sqrt())), 3),
         ..STD
     },
     AggregateDef {
@@ -76,7 +79,11 @@ pub(super) static DEFS: &[AggregateDef] = &[
         doc: "How heavy the tails are, as the excess over a normal distribution, estimated from a sample: \
               n (n + 1) / ((n − 1) (n − 2) (n − 3)) · M4 / v² − 3 (n − 1)² / ((n − 2) (n − 3)), v being `var` and M4 the sum of the distances from the mean to the fourth power. \
               Null under four values, and where all are equal.",
-        examples: &["[1, 2, 3, 4].kurtosis(x) < -1.19", "[1, 2, 3].kurtosis(x) is none", "[5, 5, 5, 5].kurtosis(x) is none"],
+        examples: &[
+            "[1, 2, 3, 4].kurtosis(x) < -1.19",
+            "[1, 2, 3].kurtosis(x) is none",
+            "[5, 5, 5, 5].kurtosis(x) is none",
+        ],
         bind: |call| {
             moments(
                 call,

@@ -298,22 +298,30 @@ impl Aggregate for Percentile {
         if !(52 - RESOLUTION..=GREATEST_SHIFT).contains(&sketch.shift) || buckets > BUCKETS {
             return None;
         }
+        let specials = sketch.negative_infinities.checked_add(sketch.infinities)?;
+        let mut total = specials.checked_add(sketch.nans)?;
         let mut last = 0i64;
         for _ in 0..buckets {
             last = last.wrapping_add(take_int(input)?);
             let count = varint::take(input)?;
+            total = total.checked_add(count)?;
             let is_new = sketch.buckets.last_key_value().is_none_or(|(greatest, _)| *greatest < last);
             if !is_new || count == 0 {
                 return None;
             }
             sketch.buckets.insert(last, count);
         }
-        if let (Some((first, _)), Some((greatest, _))) = (sketch.buckets.first_key_value(), sketch.buckets.last_key_value()) {
+        if let (Some((first, _)), Some((greatest, _))) =
+            (sketch.buckets.first_key_value(), sketch.buckets.last_key_value())
+        {
             let ranks = (float_rank(take_float(input)?), float_rank(take_float(input)?));
             if ranks.0 >> sketch.shift != *first || ranks.1 >> sketch.shift != *greatest || ranks.0 > ranks.1 {
                 return None;
             }
             (sketch.least, sketch.greatest) = ranks;
+        }
+        if total == 0 {
+            return None;
         }
         partial[0] = heap.insert(sketch);
         Some(())

@@ -102,7 +102,8 @@ impl Aggregate for Vectors {
     fn decode(&self, input: &mut &[u8], partial: &mut [u64], heap: &mut Heap) -> Option<()> {
         let count = varint::take(input)?;
         if count != 0 {
-            let sums: Vec<f64> = (0..self.length).map(|_| take_float(input).map(f64::from_bits)).collect::<Option<_>>()?;
+            let sums: Vec<f64> =
+                (0..self.length).map(|_| take_float(input).map(f64::from_bits)).collect::<Option<_>>()?;
             partial[0] = count;
             partial[1] = heap.insert(sums);
         }

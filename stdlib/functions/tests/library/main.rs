@@ -1,6 +1,5 @@
 //! Tests of the library as a whole and of single functions, called as the evaluator calls them.
 
-mod aggregate_resolution;
 mod arguments;
 mod bytes_and_json;
 mod casts;

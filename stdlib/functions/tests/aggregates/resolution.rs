@@ -58,6 +58,10 @@ fn mistakes_come_with_what_a_message_needs() {
         }
         other => panic!("{other:?}"),
     }
+    match resolve("median", &[Type::NULL]) {
+        Err(ResolveError::Argument { argument, got, .. }) => assert_eq!((argument, got), (0, Type::NULL)),
+        other => panic!("{other:?}"),
+    }
     match resolve("min", &[]) {
         Err(ResolveError::Count { expected, got, .. }) => assert_eq!((expected, got), ((1, Some(1)), 0)),
         other => panic!("{other:?}"),

@@ -1,0 +1,241 @@
+//! The laws of `chalk_catalog::aggregate`, for every aggregate with every type it takes.
+//!
+//! `CHALK_DIFF_CASES` sets how many cases there are in all, `CHALK_DIFF_SEED` where to begin; a failure prints the seed.
+
+use chalk_catalog::aggregate::{Aggregate, Fold, Order};
+use chalk_types::Value;
+
+use crate::model;
+use crate::random::{Random, cases, first_seed};
+use crate::support::{Columns, Events, Partial, exact, is_close};
+use crate::types::{Bound, all_bindings, is_of};
+
+/// One case: an aggregate bound to types, and events.
+struct Case<'a> {
+    bound: &'a Bound,
+    aggregate: &'a dyn Aggregate,
+    events: Events,
+    columns: Columns,
+    seed: u64,
+}
+
+impl Case<'_> {
+    fn whole(&self) -> Partial<'_> {
+        Partial::of(self.aggregate, &self.columns, 0..self.events.len())
+    }
+
+    /// Partials of random consecutive stretches, some of them empty.
+    fn stretches(&self, random: &mut Random) -> Vec<Partial<'_>> {
+        let mut cuts: Vec<usize> = (0..random.below(6)).map(|_| random.below(self.events.len() + 1)).collect();
+        cuts.extend([0, self.events.len()]);
+        cuts.sort_unstable();
+        cuts.windows(2).map(|cut| Partial::of(self.aggregate, &self.columns, cut[0]..cut[1])).collect()
+    }
+
+    /// Asserts that a partial is that of all events: to the bit, unless the aggregate says that bits depend on the order.
+    fn assert_same(&self, found: &Partial<'_>, wanted: &Partial<'_>, what: &str) {
+        let (a, b) = (found.finish(), wanted.finish());
+        match self.bound.def.order {
+            Order::Bits => assert!(is_close(&a, &b, self.size()), "{}: {a:?}, not {b:?}", self.place(what)),
+            Order::Free | Order::Time => {
+                assert_eq!(exact(&a), exact(&b), "{}", self.place(what));
+                assert_eq!(found.bytes(), wanted.bytes(), "bytes, {}", self.place(what));
+            }
+        }
+    }
+
+    /// How large the numbers are that may have cancelled each other.
+    fn size(&self) -> f64 {
+        let numbers = self.events.rows.iter().flatten().map(model::size);
+        numbers.fold(1.0, |size, number| size + number)
+    }
+
+    fn place(&self, what: &str) -> String {
+        format!(
+            "{what}: `{}` of {:?}, seed {}, {:?}",
+            self.bound.def.signature, self.bound.call, self.seed, self.events
+        )
+    }
+}
+
+/// Runs a law over random cases of every binding.
+fn each_case(law: impl Fn(&Case<'_>, &mut Random)) {
+    let bindings = all_bindings();
+    assert!(bindings.len() > 500, "{} bindings", bindings.len());
+    let rounds = (cases() / bindings.len()).max(2);
+    for (number, bound) in bindings.iter().enumerate() {
+        let aggregate = (bound.def.bind)(&bound.call).unwrap_or_else(|error| panic!("{bound:?}: {error:?}"));
+        for round in 0..rounds {
+            let seed = first_seed() + (number * 1_000_003 + round) as u64;
+            let mut random = Random(seed);
+            // What overflows in sums of powers is not the same in another order.
+            let is_wild = bound.def.order != Order::Bits && random.once_in(2);
+            let count = if random.once_in(5) { random.below(3) } else { random.below(40) };
+            let events = Events::random(&mut random, &bound.call.args, count, is_wild);
+            let columns = events.columns(&bound.call.args);
+            law(&Case { bound, aggregate: &*aggregate, events, columns, seed }, &mut random);
+        }
+    }
+}
+
+#[test]
+fn merging_partials_of_stretches_is_folding_all_events() {
+    each_case(|case, random| {
+        let whole = case.whole();
+        let mut merged = Partial::new(case.aggregate);
+        for stretch in case.stretches(random) {
+            merged.merge(&stretch);
+            stretch.clear();
+        }
+        case.assert_same(&merged, &whole, "merged from left to right");
+
+        let mut stretches = case.stretches(random);
+        while stretches.len() > 1 {
+            let at = random.below(stretches.len() - 1);
+            let later = stretches.remove(at + 1);
+            stretches[at].merge(&later);
+            later.clear();
+        }
+        case.assert_same(&stretches[0], &whole, "merged in pairs");
+        merged.clear();
+        whole.clear();
+    });
+}
+
+#[test]
+fn an_empty_partial_changes_nothing() {
+    each_case(|case, _| {
+        let mut whole = case.whole();
+        let (result, bytes) = (whole.finish(), whole.bytes());
+        whole.merge(&Partial::new(case.aggregate));
+        assert_eq!(exact(&whole.finish()), exact(&result), "{}", case.place("an empty one merged into it"));
+        assert_eq!(whole.bytes(), bytes, "{}", case.place("an empty one merged into it"));
+        let mut merged = Partial::new(case.aggregate);
+        merged.merge(&whole);
+        assert_eq!(exact(&merged.finish()), exact(&result), "{}", case.place("merged into an empty one"));
+        assert_eq!(merged.bytes(), bytes, "{}", case.place("merged into an empty one"));
+    });
+}
+
+#[test]
+fn partials_come_back_from_their_bytes_and_go_on_as_before() {
+    each_case(|case, random| {
+        let cut = random.below(case.events.len() + 1);
+        let mut before = Partial::of(case.aggregate, &case.columns, 0..cut);
+        let bytes = before.bytes();
+        let mut after =
+            Partial::read(case.aggregate, &bytes).unwrap_or_else(|| panic!("{}", case.place("cannot be read")));
+        assert_eq!(exact(&after.finish()), exact(&before.finish()), "{}", case.place("read back"));
+        assert_eq!(after.bytes(), bytes, "{}", case.place("read back"));
+        for row in cut..case.events.len() {
+            before.update(&case.columns, row);
+            after.update(&case.columns, row);
+        }
+        assert_eq!(exact(&after.finish()), exact(&before.finish()), "{}", case.place("continued"));
+        assert_eq!(after.bytes(), before.bytes(), "{}", case.place("continued"));
+        after.clear();
+        before.clear();
+    });
+}
+
+#[test]
+fn torn_bytes_are_no_partial_and_damaged_ones_do_no_harm() {
+    each_case(|case, random| {
+        let bytes = case.whole().bytes();
+        let size = random.below(bytes.len());
+        assert!(Partial::read(case.aggregate, &bytes[..size]).is_none(), "{}", case.place("torn"));
+        let mut damaged = bytes;
+        for _ in 0..=random.below(3) {
+            let at = random.below(damaged.len());
+            damaged[at] ^= 1 << random.below(8);
+        }
+        // Damage may look like another partial: then this one works.
+        let mut words = vec![0; case.aggregate.words()];
+        let mut heap = chalk_catalog::aggregate::Heap::default();
+        let mut rest = &damaged[..];
+        if case.aggregate.decode(&mut rest, &mut words, &mut heap).is_some() {
+            let mut found = Partial { aggregate: case.aggregate, words, heap };
+            let _ = found.finish();
+            let again = found.bytes();
+            assert!(Partial::read(case.aggregate, &again).is_some(), "{}", case.place("damaged, read and written"));
+            found.merge(&Partial::new(case.aggregate));
+            found.clear();
+        } else {
+            assert!(heap.is_empty(), "{}", case.place("damaged"));
+        }
+    });
+}
+
+#[test]
+fn the_order_of_arrival_does_not_show_where_that_is_claimed() {
+    each_case(|case, random| {
+        let columns = case.events.shuffled(random).columns(&case.bound.call.args);
+        let shuffled = Partial::of(case.aggregate, &columns, 0..case.events.len());
+        let whole = case.whole();
+        case.assert_same(&shuffled, &whole, "in another order");
+    });
+}
+
+#[test]
+fn what_state_does_inline_is_what_the_aggregate_does() {
+    let mut folds = Vec::new();
+    for bound in all_bindings() {
+        let aggregate = (bound.def.bind)(&bound.call).expect("binds");
+        if let Some(fold) = aggregate.fold() {
+            assert_eq!(fold.words(), aggregate.words(), "{bound:?}");
+            folds.push(format!("{fold:?}"));
+        }
+    }
+    folds.sort();
+    folds.dedup();
+    assert_eq!(folds.len(), 11, "every fold is used: {folds:?}");
+    each_case(|case, random| {
+        let Some(fold) = case.aggregate.fold() else { return };
+        let mut inline = vec![0; fold.words()];
+        let mut whole = Partial::new(case.aggregate);
+        for row in 0..case.events.len() {
+            let word = if fold == Fold::Count { 0 } else { case.columns.event(row).word(0) };
+            fold.update(&mut inline, word);
+            whole.update(&case.columns, row);
+            assert_eq!(inline, whole.words, "{}", case.place("updated"));
+        }
+        for stretch in case.stretches(random) {
+            fold.merge(&mut inline, &stretch.words);
+            whole.merge(&stretch);
+            assert_eq!(inline, whole.words, "{}", case.place("merged"));
+        }
+    });
+}
+
+#[test]
+fn results_are_those_of_a_naive_model_and_of_the_declared_type() {
+    each_case(|case, _| {
+        let result = case.whole().finish();
+        if let Ok(value) = &result {
+            assert!(is_of(value, &case.bound.call.result), "{}", case.place(&format!("{value:?}")));
+        }
+        let wanted = model::result(case.bound, &case.events);
+        let is_right = match case.bound.def.name {
+            "approx_percentile" => model::is_near(&result, &wanted),
+            _ => is_close(&result, &wanted, case.size()),
+        };
+        assert!(is_right, "{}", case.place(&format!("{result:?}, not {wanted:?}")));
+    });
+}
+
+#[test]
+fn on_nothing_counts_and_sums_are_zero_and_the_others_null() {
+    for bound in all_bindings() {
+        let aggregate = (bound.def.bind)(&bound.call).expect("binds");
+        let result = Partial::new(&*aggregate).finish().expect("an empty partial has a result");
+        let is_zero = match &result {
+            Value::Int(0) | Value::Decimal(0) | Value::Duration(0) => true,
+            Value::Float(sum) => sum.to_bits() == 0,
+            _ => false,
+        };
+        match bound.def.name {
+            "count" | "sum" | "count_distinct" | "approx_count_distinct" => assert!(is_zero, "{bound:?}: {result:?}"),
+            _ => assert_eq!(result, Value::Null, "{bound:?}"),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Tests of the aggregates: what each declares, the laws that state relies on, and values against a naive model.
+
+mod bounds;
+mod declarations;
+mod examples;
+mod laws;
+mod model;
+mod pages;
+mod random;
+mod resolution;
+mod support;
+mod types;
