@@ -273,7 +273,7 @@ fn holds_floats(kind: &Kind) -> bool {
 fn without_negative_zeros(value: Value) -> Value {
     let all = |values: Vec<Value>| values.into_iter().map(without_negative_zeros).collect();
     match value {
-        Value::Float(value) if value == 0.0 => Value::Float(0.0),
+        Value::Float(0.0) => Value::Float(0.0),
         Value::Float(value) => Value::Float(f64::from_bits(canonical(value.to_bits()))),
         Value::List(items) => Value::List(all(items)),
         Value::Struct(fields) => Value::Struct(all(fields)),
