@@ -3,6 +3,7 @@
 mod bounds;
 mod declarations;
 mod examples;
+mod faults;
 mod laws;
 mod model;
 mod pages;

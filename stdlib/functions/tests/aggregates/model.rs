@@ -9,8 +9,17 @@ use chalk_types::{Kind, Type, Value, codec};
 use crate::support::Events;
 use crate::types::Bound;
 
-/// The result for the events.
-pub(crate) fn result(bound: &Bound, events: &Events) -> Result<Value, String> {
+/// The aggregates that have a model here: all that other systems agree upon. What others mean, their examples say.
+pub(crate) const MODELLED: &str = "all any approx_count_distinct approx_percentile approx_top_k array_agg count count_distinct first kurtosis last max \
+                                   max_by max_by_n mean median min min_by min_by_n mode set_agg skewness std std_pop sum top var var_pop vector_mean \
+                                   vector_sum";
+
+/// The result for the events; none where there is no model.
+pub(crate) fn result(bound: &Bound, events: &Events) -> Option<Result<Value, String>> {
+    MODELLED.split_whitespace().any(|name| name == bound.def.name).then(|| modelled(bound, events))
+}
+
+fn modelled(bound: &Bound, events: &Events) -> Result<Value, String> {
     let (args, params) = (&bound.call.args, &bound.call.params);
     let events = events.by_time();
     let column = |arg: usize| -> Vec<Value> { events.rows.iter().map(|row| row[arg].clone()).collect() };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chalk_catalog::aggregate::{AggregateCall, AggregateDef};
-use chalk_catalog::{AggregateEntry, ArgType, ResolveError};
+use chalk_catalog::{AggregateEntry, ArgType, ResolveError, TypePattern};
 use chalk_functions::catalog;
 use chalk_types::{EnumType, IntWidth, Kind, StructField, StructType, Type, Value};
 
@@ -48,11 +48,11 @@ pub(crate) fn every_type() -> Vec<Type> {
     kinds.into_iter().map(Kind::required).collect()
 }
 
-/// Constants to try for a parameter.
-fn constants(name: &str) -> Vec<Value> {
-    match name {
-        "p" => [0.0, 0.5, 0.95, 1.0].map(Value::Float).to_vec(),
-        "n" | "k" => [1, 3, 1000].map(Value::Int).to_vec(),
+/// Constants to try for a parameter: shares, and numbers of values.
+fn constants(ty: &TypePattern) -> Vec<Value> {
+    match ty {
+        TypePattern::Concrete(ty) if *ty == Type::FLOAT => [0.0, 0.5, 0.95, 1.0].map(Value::Float).to_vec(),
+        TypePattern::Concrete(ty) if *ty == Type::INT => [1, 3, 1000].map(Value::Int).to_vec(),
         other => panic!("which constants shall be tried for `{other}`?"),
     }
 }
@@ -66,7 +66,7 @@ pub(crate) fn bindings(entry: &AggregateEntry) -> Vec<Bound> {
                 let ty = if matches!(value, Value::Int(_)) { Type::INT } else { Type::FLOAT };
                 ArgType { name: None, ty, literal: Some(value) }
             };
-            constants(&param.name).into_iter().map(of).collect()
+            constants(&param.ty).into_iter().map(of).collect()
         } else {
             every_type().into_iter().map(ArgType::of).collect()
         };
