@@ -7,15 +7,15 @@
 use chalk_diagnostics::{Code, Diagnostic, Span, did_you_mean};
 use chalk_syntax::ast;
 
-use crate::context::Context;
-use crate::package::not_yet;
+use crate::context::{Context, Reported};
 
 /// Attributes of the language: name, where it stands, how it is written.
-const KNOWN: [(&str, &str, &str); 14] = [
+const KNOWN: &[(&str, &str, &str)] = &[
     ("primary", "a feature", "`@primary`"),
     ("time", "a feature", "`@time`"),
     ("max_staleness", "a features class or a feature", "`@max_staleness(30d)`"),
     ("etl_offline_to_online", "a features class", "`@etl_offline_to_online`"),
+    ("join", "a collection", "`@join(foreign_key)`"),
     ("materialize", "a windowed feature", "`@materialize(bucket: 1d)`"),
     ("json", "a field of a message", "`@json(\"name\")`"),
     ("unix", "a field of a message", "`@unix(s)`, `@unix(ms)`, `@unix(us)` or `@unix(ns)`"),
@@ -156,11 +156,14 @@ impl<'c, 'a> Attributes<'c, 'a> {
         texts
     }
 
-    /// An attribute that a later version of the compiler brings.
-    pub(crate) fn later(&mut self, name: &'static str) {
-        if let Some(attribute) = self.take(name) {
-            self.context.report(not_yet(&format!("`@{name}` attributes"), attribute.span));
-        }
+    /// An attribute with named arguments.
+    pub(crate) fn with_arguments(&mut self, name: &'static str) -> Option<&'c ast::Attribute> {
+        self.take(name)
+    }
+
+    /// Reports a mistake in an attribute, at a place.
+    pub(crate) fn report(&self, diagnostic: Diagnostic) -> Reported {
+        self.context.report(diagnostic)
     }
 
     /// Refuses those that nobody asked for; `place` is what they stand on.

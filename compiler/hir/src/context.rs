@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use chalk_artifact::connector::ConnectorDef;
 use chalk_catalog::Catalog;
-use chalk_diagnostics::Diagnostic;
+use chalk_diagnostics::{Diagnostic, Span};
 use chalk_syntax::ast;
 use chalk_types::{EnumType, IntWidth, StructType, Type};
 
+use crate::aggregations::Registry;
 use crate::package::Package;
-use crate::program::{self, Doc};
+use crate::program::{self, Doc, RelationKind};
 
 /// A diagnostic was reported (or the tree holds an error that the parser reported): nothing more is to be said here.
 #[derive(Clone, Copy, Debug)]
@@ -44,15 +45,50 @@ pub(crate) struct Context<'a> {
     pub(crate) functions: Vec<Option<Rc<program::Function>>>,
     /// Bodies of library functions that are written in Chalk, by signature.
     pub(crate) library_bodies: RefCell<BTreeMap<&'static str, Rc<ast::Expr>>>,
+    /// Aggregations that expressions have asked for.
+    pub(crate) aggregations: RefCell<Registry>,
 }
 
-/// What expressions need to know of a class.
+/// What expressions need to know of a class. Positions are those of `FeatureClass::features`: a windowed feature has one for each
+/// of its windows, a collection none.
 #[derive(Default)]
 pub(crate) struct ClassFacts {
     /// Per feature its type; none where wrong.
     pub(crate) types: Vec<Option<Type>>,
-    /// Name to position.
+    /// Name to position, of features without windows.
     pub(crate) index: BTreeMap<String, usize>,
+    /// Windowed features by name.
+    pub(crate) windowed: BTreeMap<String, WindowedFacts>,
+    /// Collections by name; none where the declaration is wrong.
+    pub(crate) relations: BTreeMap<String, Option<RelationFacts>>,
+    /// Per feature the class that it is a foreign key of.
+    pub(crate) foreign_keys: Vec<Option<usize>>,
+    /// Position of the primary key.
+    pub(crate) primary_key: Option<usize>,
+}
+
+/// What expressions need to know of a windowed feature.
+#[derive(Clone)]
+pub(crate) struct WindowedFacts {
+    /// Position of its first window; the others follow.
+    pub(crate) first: usize,
+    /// Lengths in microseconds (none = all time), in order of writing.
+    pub(crate) windows: Vec<Option<i64>>,
+    /// Whether a window of it is wrong (reported): then others may be missing.
+    pub(crate) is_wrong: bool,
+    /// Where its name is declared.
+    pub(crate) span: Span,
+}
+
+/// What expressions need to know of a link between classes.
+#[derive(Clone, Copy)]
+pub(crate) struct RelationFacts {
+    /// The other class.
+    pub(crate) class: usize,
+    /// Which way.
+    pub(crate) kind: RelationKind,
+    /// Where its name is declared.
+    pub(crate) span: Span,
 }
 
 impl<'a> Context<'a> {
@@ -74,6 +110,7 @@ impl<'a> Context<'a> {
             classes: Vec::new(),
             functions: Vec::new(),
             library_bodies: RefCell::default(),
+            aggregations: RefCell::default(),
         }
     }
 

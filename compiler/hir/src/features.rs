@@ -2,40 +2,20 @@
 //!
 //! This file must not know resolvers.
 
+use std::collections::BTreeMap;
+
 use chalk_diagnostics::{Code, Diagnostic, Span};
 use chalk_syntax::ast;
 use chalk_types::{Kind, Type};
 
 use crate::attributes::Attributes;
-use crate::context::{ClassFacts, Context, doc_of};
-use crate::expr::{Checker, Root, Want};
-use crate::messages::{empty, refuse_windows, twice};
+use crate::context::{Context, doc_of};
+use crate::expr::{Checker, Frame, Root, Want, WindowFrame};
+use crate::materialize;
+use crate::messages::{empty, twice};
 use crate::naming::snake_case;
-use crate::program::{Expr, ExprKind, Feature, FeatureClass};
-use crate::resolve_type::{Place, is_key};
-
-/// Fills `context.classes`: what expressions need to know.
-pub(crate) fn check_types(context: &mut Context) {
-    for decl in context.package.classes.clone() {
-        let mut facts = ClassFacts::default();
-        for field in &decl.fields {
-            let place = Place { what: "the feature", name: &field.name.text, is_feature: true };
-            // A windowed feature, or one that links classes, is refused once, for that.
-            let ty = match &field.windows {
-                Some(windows) => {
-                    refuse_windows(context, windows);
-                    None
-                }
-                None => context.resolve_type(&field.ty, place).ok(),
-            };
-            if !facts.index.contains_key(&field.name.text) {
-                facts.index.insert(field.name.text.clone(), facts.types.len());
-                facts.types.push(ty);
-            }
-        }
-        context.classes.push(facts);
-    }
-}
+use crate::program::{Expr, ExprKind, Feature, FeatureClass, FeatureWindow, Relation};
+use crate::windows::{self, window_suffix, window_text};
 
 /// Checks what features say beside their types.
 pub(crate) fn check(context: &Context) -> Vec<FeatureClass> {
@@ -68,56 +48,103 @@ fn class(context: &Context, index: usize, decl: &ast::Features) -> FeatureClass 
     if decl.fields.is_empty() {
         context.report(empty("features class", &decl.name, "feature", "`features User { id: int }`"));
     }
+    let facts = &context.classes[index];
+    let mut first_of: BTreeMap<&str, &ast::Name> = BTreeMap::new();
     let mut features: Vec<Feature> = Vec::new();
     let mut fields: Vec<&ast::Field> = Vec::new();
+    let mut relations: Vec<Relation> = Vec::new();
     let mut time: Option<(usize, Span)> = None;
     let mut keys: Vec<(usize, Span)> = Vec::new();
     for field in &decl.fields {
-        let position = features.len();
-        // The index holds the first feature of a name.
-        if let Some(&first) = context.classes[index].index.get(&field.name.text)
-            && first < position
-        {
-            context.report(twice("feature", &field.name, &fields[first].name));
+        let name = field.name.text.as_str();
+        if let Some(first) = first_of.get(name) {
+            context.report(twice("feature", &field.name, first));
             continue;
         }
-        let declared = context.classes[index].types[position].clone();
+        first_of.insert(name, &field.name);
+        if let Some(relation) = facts.relations.get(name) {
+            relations.extend(relation.map(|relation| Relation {
+                name: name.to_owned(),
+                span: field.name.span,
+                doc: doc_of(&field.doc),
+                class: relation.class,
+                kind: relation.kind,
+            }));
+            continue;
+        }
+        let position = features.len();
+        let windowed = facts.windowed.get(name);
         let mut attributes = Attributes::new(context, &field.attributes);
         if let Some(span) = attributes.flag("primary") {
-            keys.push((position, span));
+            match &field.windows {
+                Some(windows) => windows::refuse(context, windows, "a primary key"),
+                None => keys.push((position, span)),
+            }
         }
         if let Some(span) = attributes.flag("time") {
-            check_time(context, field, declared.as_ref(), span, &mut time, position);
+            match &field.windows {
+                Some(windows) => windows::refuse(context, windows, "the event time"),
+                None => {
+                    let declared = facts.types[position].as_ref();
+                    check_time(context, field, declared, span, &mut time, position);
+                }
+            }
         }
         let max_staleness_us = attributes.duration_us("max_staleness");
-        attributes.later("materialize");
+        let materialize = materialize::check(&mut attributes, field, windowed);
         let unbounded = attributes.flag("unbounded").is_some();
         attributes.finish("a feature");
-        let expression = match (&field.value, &declared) {
-            (Some(value), Some(ty)) => {
-                let mut checker = Checker::new(context, Root::Class(index));
-                checker.check_whole(value, ty, Want::new("the feature", &field.name.text, field.ty.span)).ok()
-            }
-            // Without a type there is nothing to compare with: what the expression names is checked all the same, unless
-            // it belongs to a windowed feature.
-            (Some(_), None) | (None, _) => None,
-        };
-        features.push(Feature {
-            name: field.name.text.clone(),
-            fqn: format!("{namespace}.{}", field.name.text),
+        let feature = |name: String, fqn: String, declared: Option<&Type>, expression, window| Feature {
+            name,
+            fqn,
             span: field.name.span,
             doc: doc_of(&field.doc),
-            ty: declared.unwrap_or(Type::NULL),
+            ty: declared.cloned().unwrap_or(Type::NULL),
             max_staleness_us,
             expression,
-            window: None,
+            window,
             foreign_key: None,
             unbounded,
-        });
-        fields.push(field);
+        };
+        match windowed {
+            None => {
+                let declared = facts.types[position].as_ref();
+                let expression = expression(context, index, field, declared, Frame::default());
+                let foreign_key = facts.foreign_keys[position];
+                let fqn = format!("{namespace}.{name}");
+                features.push(Feature { foreign_key, ..feature(name.to_owned(), fqn, declared, expression, None) });
+                fields.push(field);
+            }
+            Some(windowed) => {
+                let mut is_first = true;
+                for (i, window) in windowed.windows.iter().enumerate() {
+                    let declared = facts.types[windowed.first + i].as_ref();
+                    let frame = Frame {
+                        window: Some(WindowFrame {
+                            current: *window,
+                            all: windowed.windows.clone(),
+                            is_wrong: windowed.is_wrong,
+                            feature: name.to_owned(),
+                        }),
+                        materialize: materialize.clone(),
+                        events: None,
+                    };
+                    let before = context.diagnostics.borrow().len();
+                    let expression = expression(context, index, field, declared, frame);
+                    if !is_first {
+                        keep_new_errors(context, before);
+                    }
+                    is_first = false;
+                    let full = format!("{name}[{}]", window_text(*window));
+                    let fqn = format!("{namespace}.{name}__{}__", window_suffix(*window));
+                    let of = FeatureWindow { feature: name.to_owned(), duration_us: *window };
+                    features.push(feature(full, fqn, declared, expression, Some(of)));
+                    fields.push(field);
+                }
+            }
+        }
     }
-    let primary_key = primary_key(context, decl, &fields, &features, &keys);
-    let expression_order = expression_order(context, &decl.name, &features);
+    let primary_key = primary_key(context, decl, &fields, &features, (&keys, facts.primary_key));
     FeatureClass {
         name: decl.name.text.clone(),
         namespace,
@@ -128,9 +155,42 @@ fn class(context: &Context, index: usize, decl: &ast::Features) -> FeatureClass 
         primary_key,
         time: time.map(|(position, _)| position),
         features,
-        relations: Vec::new(),
+        relations,
         aggregates: Vec::new(),
-        expression_order,
+        expression_order: Vec::new(),
+    }
+}
+
+/// What a feature is computed by; none where it is stored, or wrong.
+fn expression(
+    context: &Context,
+    class: usize,
+    field: &ast::Field,
+    declared: Option<&Type>,
+    frame: Frame,
+) -> Option<Expr> {
+    // Without a type there is nothing to compare with: one mistake is enough.
+    let (Some(value), Some(ty)) = (&field.value, declared) else { return None };
+    let mut checker = Checker::new(context, Root::Class(class));
+    checker.frame = frame;
+    checker.check_whole(value, ty, Want::new("the feature", &field.name.text, field.ty.span)).ok()
+}
+
+/// An expression is checked once for each window: what was said of it for the first window is not said again.
+pub(crate) fn keep_new_errors(context: &Context, before: usize) {
+    let mut diagnostics = context.diagnostics.borrow_mut();
+    let new = diagnostics.split_off(before);
+    for diagnostic in new {
+        if diagnostic.is_error() && !diagnostics.contains(&diagnostic) {
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+/// Fills in the order in which expression features are computed, once all expressions are known.
+pub(crate) fn order(context: &Context, classes: &mut [FeatureClass]) {
+    for class in classes {
+        class.expression_order = expression_order(context, &class.name, &class.features);
     }
 }
 
@@ -175,7 +235,7 @@ fn primary_key(
     decl: &ast::Features,
     fields: &[&ast::Field],
     features: &[Feature],
-    keys: &[(usize, Span)],
+    (keys, by_name): (&[(usize, Span)], Option<usize>),
 ) -> usize {
     if let [(_, first), (_, second), ..] = keys {
         context.report(
@@ -187,7 +247,7 @@ fn primary_key(
     }
     let key = match keys.first() {
         Some((position, _)) => Some(*position),
-        None => fields.iter().position(|field| is_key(decl, field)),
+        None => by_name,
     };
     let Some(key) = key else {
         if !fields.is_empty() {
@@ -239,7 +299,7 @@ fn primary_key(
 }
 
 /// Expression features, each after those that it reads. Each circle is reported once.
-fn expression_order(context: &Context, class: &ast::Name, features: &[Feature]) -> Vec<usize> {
+fn expression_order(context: &Context, class: &str, features: &[Feature]) -> Vec<usize> {
     let reads: Vec<Vec<(usize, Span)>> =
         features.iter().map(|feature| feature.expression.as_ref().map_or_else(Vec::new, features_read)).collect();
     let mut state = vec![0u8; features.len()];
@@ -275,7 +335,7 @@ fn expression_order(context: &Context, class: &ast::Name, features: &[Feature]) 
                     context.report(
                         Diagnostic::new(
                             Code::E0408,
-                            format!("the feature `{}.{}` reads itself", class.text, features[read].name),
+                            format!("the feature `{class}.{}` reads itself", features[read].name),
                             place,
                         )
                         .at(steps.join(" → "))

@@ -5,6 +5,7 @@
 //!
 //! This crate must never know Cranelift or the runtime.
 
+mod aggregations;
 mod attributes;
 mod bounds;
 pub mod constant;
@@ -12,8 +13,12 @@ mod context;
 mod dedup;
 mod expr;
 mod features;
+mod feeds;
 mod functions;
+mod links;
+mod materialize;
 mod messages;
+mod moment;
 mod naming;
 mod package;
 pub mod program;
@@ -23,6 +28,8 @@ mod sources;
 mod streams;
 mod tests;
 mod unused;
+mod windowed;
+mod windows;
 
 use std::rc::Rc;
 
@@ -56,12 +63,13 @@ pub fn analyze(files: &[&ast::File], catalog: &'static Catalog, connectors: &[&C
     messages::check_enums(&mut context);
     let message_types = messages::check_types(&mut context);
     let messages = messages::check_fields(&context, &message_types);
-    features::check_types(&mut context);
+    links::check_types(&mut context);
     functions::check(&mut context);
     let sources = sources::check(&context);
-    let classes = features::check(&context);
-    let resolvers = streams::check(&context, &classes);
-    let aggregations = Vec::new();
+    let mut classes = features::check(&context);
+    let mut resolvers = streams::check(&context, &mut classes);
+    features::order(&context, &mut classes);
+    let aggregations = feeds::check(&context, &mut classes, &mut resolvers);
     bounds::check(&context, &classes, &aggregations);
     let tests = tests::check(&context, &classes, &resolvers);
     unused::check(&context);

@@ -15,9 +15,9 @@ use chalk_types::{EnumType, Kind, StructField, StructType, Type};
 
 use crate::attributes::Attributes;
 use crate::constant;
-use crate::context::{Checked, Context, Reported, doc_of};
+use crate::context::{Checked, Context, doc_of};
 use crate::expr::{Checker, Want};
-use crate::package::{Entry, not_yet};
+use crate::package::Entry;
 use crate::program::{Message, WireField};
 use crate::resolve_type::Place;
 
@@ -338,9 +338,4 @@ fn inner_message(context: &Context, ty: &Type) -> Option<usize> {
         Kind::Map(_, value) => inner_message(context, value),
         _ => None,
     }
-}
-
-/// Refuses `over` and the like on fields, for features.
-pub(crate) fn refuse_windows(context: &Context, windows: &ast::Windows) -> Reported {
-    context.report(not_yet("windowed features (`over [...]`)", windows.span))
 }

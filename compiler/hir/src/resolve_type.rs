@@ -106,7 +106,11 @@ impl Context<'_> {
                 if place.is_feature
                     && let Some(class) = self.class_named(item)
                 {
-                    return Err(self.report(not_yet(&format!("has-many features (`[{class}]`)"), ty.span)));
+                    return Err(self.report(
+                        Diagnostic::new(Code::E0430, format!("a collection of `{class}` stands alone"), ty.span)
+                            .at("not inside another type")
+                            .help(format!("declare a feature of the type `[{class}]`")),
+                    ));
                 }
                 Ok(Kind::List(Box::new(self.resolve_type(item, place)?)).required())
             }

@@ -70,7 +70,8 @@ pub(crate) fn source(context: &Context, decl: &ast::Stream, clauses_are_right: b
     }
 }
 
-pub(crate) fn parameter<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<(&'a ast::Param, Type)> {
+/// The parameter, the type of a message, and whether it is the list of a window's messages.
+pub(crate) fn parameter<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<(&'a ast::Param, Type, bool)> {
     let [param] = &decl.params[..] else {
         return Err(context.report(
             Diagnostic::new(
@@ -88,10 +89,11 @@ pub(crate) fn parameter<'a>(context: &Context, decl: &'a ast::Stream) -> Checked
                 .help("leave the braces out: only the fields that the body reads are decoded"),
         ));
     }
-    if let ast::TypeKind::List(_) = param.ty.kind {
-        return Err(context.report(not_yet("resolvers over the messages of a window (`[Message]`)", param.ty.span)));
-    }
-    let ty = context.resolve_type(&param.ty, Place::new("the parameter", &param.name.text))?;
+    let (written, is_list) = match &param.ty.kind {
+        ast::TypeKind::List(item) => (&**item, true),
+        _ => (&param.ty, false),
+    };
+    let ty = context.resolve_type(written, Place::new("the parameter", &param.name.text))?;
     if ty.nullable || !matches!(ty.kind, Kind::Struct(_) | Kind::String | Kind::Bytes) {
         return Err(context.report(
             Diagnostic::new(Code::E0409, format!("a message cannot be `{ty}`"), param.ty.span)
@@ -99,7 +101,7 @@ pub(crate) fn parameter<'a>(context: &Context, decl: &'a ast::Stream) -> Checked
                 .help("declare a `message` with the fields that travel"),
         ));
     }
-    Ok((param, ty))
+    Ok((param, ty, is_list))
 }
 
 pub(crate) fn input(context: &Context, ty: &Type, span: Span) -> Checked<MessageInput> {
@@ -118,7 +120,28 @@ pub(crate) fn class(context: &Context, decl: &ast::Stream) -> Checked<usize> {
     let ty = &decl.returns;
     match &ty.kind {
         ast::TypeKind::Error => Err(Reported),
-        ast::TypeKind::List(_) => Err(context.report(not_yet("resolvers that give many rows (`-> [Class]`)", ty.span))),
+        ast::TypeKind::List(item) => {
+            let class = class_of(context, decl, item)?;
+            if matches!(decl.body, ast::StreamBody::Sql(_)) {
+                return Ok(class);
+            }
+            let name = &context.package.classes[class].name.text;
+            Err(context.report(
+                Diagnostic::new(Code::E0409, format!("a body of assignments gives one row of `{name}`"), ty.span)
+                    .at("many rows")
+                    .note("a `sql` body gives many; a windowed resolver runs for each key, and gives one row each time")
+                    .help(format!("write `-> {name}`"))
+                    .fix(ty.span, name.clone()),
+            ))
+        }
+        _ => class_of(context, decl, ty),
+    }
+}
+
+/// The class that a type names.
+fn class_of(context: &Context, decl: &ast::Stream, ty: &ast::TypeExpr) -> Checked<usize> {
+    match &ty.kind {
+        ast::TypeKind::Error => Err(Reported),
         ast::TypeKind::Named(path) => {
             let name = path.single();
             if let Some(name) = name

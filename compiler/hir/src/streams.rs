@@ -16,13 +16,64 @@ use crate::attributes::Attributes;
 use crate::context::{Checked, ClassFacts, Context, Reported, doc_of};
 use crate::dedup::{self, DedupClause};
 use crate::expr::{Checker, Root, Want};
-use crate::package::not_yet;
+use crate::package::{Entry, not_yet};
 use crate::program::{Expr, ExprKind, FeatureClass, StreamResolver};
 use crate::signature::{class, input, parameter, parse_function, source};
+use crate::windowed::{self, Setters};
 
-/// All resolvers that are right.
-pub(crate) fn check(context: &Context, classes: &[FeatureClass]) -> Vec<StreamResolver> {
-    context.package.streams.iter().filter_map(|decl| stream(context, classes, decl).ok()).collect()
+/// All resolvers that are right. Features of continuous windows get their expressions.
+pub(crate) fn check(context: &Context, classes: &mut [FeatureClass]) -> Vec<StreamResolver> {
+    let mut setters = Setters::new();
+    let mut resolvers = Vec::new();
+    // Classes of which a windowed resolver is wrong: what it sets is not known.
+    let mut doubtful: Vec<usize> = Vec::new();
+    for (index, decl) in context.package.streams.iter().enumerate() {
+        match stream(context, classes, decl, index, &mut setters) {
+            Ok((resolver, expressions)) => {
+                for (feature, expression) in expressions {
+                    classes[resolver.class].features[feature].expression = Some(expression);
+                }
+                resolvers.push(resolver);
+            }
+            Err(Reported) => doubtful.extend(windowed_class(context, decl)),
+        }
+    }
+    for (index, class) in classes.iter().enumerate().filter(|(index, _)| !doubtful.contains(index)) {
+        refuse_unset_windows(context, index, class, &setters);
+    }
+    resolvers
+}
+
+/// The class that a windowed resolver writes, as far as its name tells.
+fn windowed_class(context: &Context, decl: &ast::Stream) -> Option<usize> {
+    let ty = match &decl.returns.kind {
+        ast::TypeKind::List(item) => &item.kind,
+        kind => kind,
+    };
+    let ast::TypeKind::Named(path) = ty else { return None };
+    match context.package.get(&path.single()?.text) {
+        Some(Entry::Class(class)) => Some(class),
+        _ => None,
+    }
+}
+
+/// Windowed features that nothing computes.
+fn refuse_unset_windows(context: &Context, index: usize, class: &FeatureClass, setters: &Setters) {
+    let decl = context.package.classes[index];
+    for (name, windowed) in &context.classes[index].windowed {
+        let has_value = decl.fields.iter().any(|field| field.name.text == *name && field.value.is_some());
+        if has_value || windowed.is_wrong || setters.contains_key(&(index, name.clone())) {
+            continue;
+        }
+        context.report(
+            Diagnostic::new(Code::E0432, format!("nothing computes the windowed feature `{name}`"), windowed.span)
+                .note("a value over a window is an aggregate: it has an expression, or a windowed resolver sets it")
+                .help(format!(
+                    "compute it from a collection (`= logins.count()`), or write a resolver with `window` that gives `{}`",
+                    class.name
+                )),
+        );
+    }
 }
 
 /// The clauses that this version has.
@@ -36,7 +87,14 @@ struct Clauses<'a> {
     dedup: Option<DedupClause<'a>>,
 }
 
-fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::Stream) -> Checked<StreamResolver> {
+/// A resolver, and the expressions of the features that it sets in continuous windows.
+fn stream<'a>(
+    context: &Context<'a>,
+    classes: &[FeatureClass],
+    decl: &'a ast::Stream,
+    index: usize,
+    setters: &mut Setters,
+) -> Checked<(StreamResolver, Vec<(usize, Expr)>)> {
     let mut attributes = Attributes::new(context, &decl.attributes);
     let environments = attributes.texts("environments");
     let skip_online = attributes.flag("skip_online").is_some();
@@ -48,7 +106,8 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
     let source = source(context, decl, clauses.is_ok());
     let param = parameter(context, decl);
     let class = class(context, decl);
-    let (clauses, (param, message_ty)) = (clauses?, param?);
+    let (clauses, (param, message_ty, is_list)) = (clauses?, param?);
+    let windowing = windowed::windowing(context, decl, param, is_list)?;
     let mut checker = Checker::new(context, Root::Stream);
 
     // What the bytes are, and what `parse` makes of them.
@@ -128,7 +187,40 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
         None => None,
     };
 
+    let key = match (windowing.as_ref().and_then(|windowing| windowing.by), &class) {
+        (Some(by), Ok(class)) => Some(windowed::key(&mut checker, by, &classes[*class])),
+        (Some(by), Err(Reported)) => Some(checker.whole(by)),
+        (None, _) => None,
+    };
+
+    let mut window = None;
     let (assignments, class) = match (&decl.body, class) {
+        (ast::StreamBody::Assignments(_), Ok(class)) if windowing.is_some() => {
+            let Some(windowing) = windowing else { return Err(Reported) };
+            let key = key.unwrap_or(Err(Reported))?;
+            let row = match &parse {
+                Some((local, _)) => {
+                    Expr { kind: ExprKind::Local(*local), ty: message_ty.clone(), span: param.name.span }
+                }
+                None => Expr { kind: ExprKind::Message, ty: message_ty.clone(), span: param.name.span },
+            };
+            if timestamp.is_none() && clauses.timestamp.is_none() {
+                context.report(windowed::no_clock(decl, param));
+                failed = true;
+            }
+            match windowed::body(
+                context,
+                &mut checker,
+                (decl, index, param),
+                (class, &classes[class]),
+                (&windowing.keeping, key, row),
+                setters,
+            ) {
+                Ok(body) => window = Some(body),
+                Err(Reported) => failed = true,
+            }
+            (Vec::new(), class)
+        }
         (ast::StreamBody::Assignments(assignments), Ok(class)) => {
             match body(context, &mut checker, decl, (&classes[class], &context.classes[class]), assignments) {
                 Ok(assignments) => (assignments, class),
@@ -138,6 +230,7 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
                 }
             }
         }
+        (ast::StreamBody::Assignments(_), Err(Reported)) if windowing.is_some() => return Err(Reported),
         (ast::StreamBody::Assignments(assignments), Err(Reported)) => {
             // The class is unknown: the values are checked all the same.
             for assignment in assignments {
@@ -145,6 +238,7 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
             }
             return Err(Reported);
         }
+        // A query over the messages of the window.
         (ast::StreamBody::Sql(text), _) => return Err(context.report(not_yet("`sql` bodies", text.span))),
         (ast::StreamBody::Error, _) => return Err(Reported),
     };
@@ -156,7 +250,11 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
         let (_, value) = assignments.iter().find(|(feature, _)| Some(*feature) == classes[class].time)?;
         Some(checker.copied(value))
     });
-    Ok(StreamResolver {
+    let (window, feeds, expressions) = match window {
+        Some(body) => (Some(body.windowed), vec![body.feed], body.expressions),
+        None => (None, Vec::new(), Vec::new()),
+    };
+    let resolver = StreamResolver {
         name: decl.name.text.clone(),
         span: decl.name.span,
         doc: doc_of(&decl.doc),
@@ -170,13 +268,14 @@ fn stream<'a>(context: &Context<'a>, classes: &[FeatureClass], decl: &'a ast::St
         timestamp,
         dedup,
         assignments,
-        feeds: Vec::new(),
-        window: None,
+        feeds,
+        window,
         updates_materialized,
         environments,
         skip_online,
         skip_offline,
-    })
+    };
+    Ok((resolver, expressions))
 }
 
 fn clauses<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<Clauses<'a>> {
@@ -205,17 +304,8 @@ fn clauses<'a>(context: &Context, decl: &'a ast::Stream) -> Checked<Clauses<'a>>
                 let dedup = DedupClause { key, within: within.as_ref(), span: clause.span };
                 clauses.dedup = clauses.dedup.or(Some(dedup));
             }
-            ast::ClauseKind::Window(_) => {
-                later = Some(context.report(not_yet("windowed resolvers (`window`)", clause.span)));
-                continue;
-            }
-            ast::ClauseKind::By(_) => {
-                // Belongs to `window`, which is refused already.
-                if !decl.clauses.iter().any(|other| matches!(other.kind, ast::ClauseKind::Window(_))) {
-                    later = Some(context.report(not_yet("windowed resolvers (`by`)", clause.span)));
-                }
-                continue;
-            }
+            // See `windowed`.
+            ast::ClauseKind::Window(_) | ast::ClauseKind::By(_) => {}
             ast::ClauseKind::Sink(_) => {
                 later = Some(context.report(not_yet("sinks", clause.span)));
                 continue;
@@ -233,6 +323,18 @@ fn event_time(checker: &mut Checker, written: &ast::Expr) -> Checked<Expr> {
     checker.check_whole(written, &optional, Want::of("the event time"))
 }
 
+/// The target of an assignment that the class does not have.
+pub(crate) fn unknown_feature(class: &FeatureClass, facts: &ClassFacts, target: &ast::Name) -> Diagnostic {
+    let names = facts.index.keys().chain(facts.windowed.keys()).map(String::as_str);
+    let diagnostic =
+        Diagnostic::new(Code::E0405, format!("`{}` has no feature `{}`", class.name, target.text), target.span)
+            .label(class.span, "the class is declared here");
+    match did_you_mean(&target.text, names) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(target.span, near.to_owned()),
+        None => diagnostic.help(format!("add it to the class: `{}: …`", target.text)),
+    }
+}
+
 fn body(
     context: &Context,
     checker: &mut Checker,
@@ -247,13 +349,10 @@ fn body(
     for assignment in assignments {
         let target = &assignment.target;
         let Some(position) = facts.index.get(&target.text).copied() else {
-            let names = class.features.iter().map(|feature| feature.name.as_str());
-            let diagnostic =
-                Diagnostic::new(Code::E0405, format!("`{}` has no feature `{}`", class.name, target.text), target.span)
-                    .label(class.span, "the class is declared here");
-            context.report(match did_you_mean(&target.text, names) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(target.span, near.to_owned()),
-                None => diagnostic.help(format!("add it to the class: `{}: …`", target.text)),
+            context.report(match (facts.windowed.get(&target.text), facts.relations.contains_key(&target.text)) {
+                (Some(windowed), _) => windowed::cannot_set_windows(target, windowed.span),
+                (None, true) => windowed::cannot_set_collection(target),
+                (None, false) => unknown_feature(class, facts, target),
             });
             let _ = checker.check(&assignment.value, None);
             failed = true;

@@ -287,17 +287,12 @@ fn resolvers_set_features_of_their_class() {
 fn parts_of_later_versions_are_refused_once() {
     for (text, part) in [
         ("import proto \"x.proto\" as pb", "schema imports"),
-        ("features U { id: int, n: int over [10m] = xs.count() }", "windowed features"),
-        ("features U { id: int, xs: [L] }\nfeatures L { id: int }", "has-many features (`[L]`)"),
         ("features U { id: int, l: L }\nfeatures L { id: int }", "has-one features (`L`)"),
-        ("features U { id: int, @materialize(bucket: 1d) n: int }", "`@materialize` attributes"),
         ("features U { id: int, n: int }\nonline d(u: U) -> U { n = u.id }", "online resolvers"),
     ] {
         refuse(text, &[Code::E0100], &[part, "not part of this compiler version"]);
     }
-    for (clause, part) in [("  window tumbling", "windowed resolvers"), ("  sink s { id } as json", "sinks")] {
-        refuse(&resolver(clause, "  id = msg.id"), &[Code::E0100], &[part]);
-    }
+    refuse(&resolver("  sink s { id } as json", "  id = msg.id"), &[Code::E0100], &["sinks"]);
 }
 
 #[test]

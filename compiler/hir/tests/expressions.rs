@@ -318,7 +318,7 @@ fn names_are_found_or_suggested() {
     fails("len(name)", Code::E0105, "did you mean `length`?");
     fails("str(id)", Code::E0105, "as string");
     fails("name.lower()", Code::E0105, "write `lower(…)`");
-    fails("tags.count()", Code::E0100, "collections and their methods");
+    fails("tags.count()", Code::E0105, "an aggregate is of the rows of a collection");
     fails("address.stret", Code::E0107, "did you mean `street`?");
     fails("name.size", Code::E0210, "has no fields");
     fails("labels.a", Code::E0210, "look the entry up");

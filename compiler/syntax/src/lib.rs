@@ -17,5 +17,6 @@ mod token;
 pub mod visit;
 
 pub use format::format;
+pub use literal::duration_text;
 pub use parse::{NESTING_LIMIT, parse};
 pub use print::{format_expr, format_type};

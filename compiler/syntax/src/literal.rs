@@ -221,8 +221,8 @@ fn fraction_spelled_out(text: &str, digits: &str, unit_micros: i64) -> Option<St
     Some(duration_text(i64::try_from(scaled / scale).ok()?))
 }
 
-/// A duration as it is written, from large units to small; negative ones have no literal.
-pub(crate) fn duration_text(micros: i64) -> String {
+/// A duration as it is written, from large units to small (`1h30m`); negative ones have no literal.
+pub fn duration_text(micros: i64) -> String {
     if micros <= 0 {
         return "0s".into();
     }

@@ -30,28 +30,55 @@ fn envelope_type(field: EnvelopeField) -> Type {
 }
 
 impl Checker<'_, '_> {
-    fn lookup(&mut self, name: &str) -> Option<What> {
+    pub(super) fn lookup(&mut self, name: &str) -> Option<What> {
         let base = self.scope_base;
         let bind = self.scope[base..].iter_mut().rev().find(|bind| bind.name == name)?;
         bind.used = true;
         Some(bind.what.clone())
     }
 
-    /// Whether a bare name is a value here.
-    fn is_value(&self, name: &str) -> bool {
+    /// Whether a name is bound in this scope.
+    pub(super) fn is_bound(&self, name: &str) -> bool {
         self.scope[self.scope_base..].iter().any(|bind| bind.name == name)
-            || matches!(self.root, Root::Class(class) if self.context.classes[class].index.contains_key(name))
+    }
+
+    /// The class whose features have bare names here.
+    fn class_in_scope(&self) -> Option<usize> {
+        match self.root {
+            Root::Class(class) | Root::Rows { class, .. } => Some(class),
+            _ => None,
+        }
+    }
+
+    /// Whether a bare name is a value here.
+    pub(super) fn is_value(&self, name: &str) -> bool {
+        self.is_bound(name)
+            || self.message_field(name).is_some()
+            || self.class_in_scope().is_some_and(|class| {
+                let class = &self.context.classes[class];
+                class.index.contains_key(name)
+                    || class.windowed.contains_key(name)
+                    || class.relations.contains_key(name)
+            })
+    }
+
+    /// The position of a field that has a bare name here: of the messages of a window.
+    fn message_field(&self, name: &str) -> Option<usize> {
+        match (&self.root, &self.frame.events) {
+            (Root::Messages, Some(events)) => match &events.row.ty.kind {
+                Kind::Struct(message) => message.index_of(name),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The place where a name has a meaning already: in this scope, or as a feature.
     pub(super) fn bound_at(&self, name: &str) -> Option<Span> {
         let bound = self.scope[self.scope_base..].iter().find(|bind| bind.name == name).map(|bind| bind.span);
-        bound.or_else(|| match self.root {
-            Root::Class(class) => {
-                let mut fields = self.context.package.classes[class].fields.iter();
-                fields.find(|field| field.name.text == name).map(|field| field.name.span)
-            }
-            _ => None,
+        bound.or_else(|| {
+            let mut fields = self.context.package.classes[self.class_in_scope()?].fields.iter();
+            fields.find(|field| field.name.text == name).map(|field| field.name.span)
         })
     }
 
@@ -67,13 +94,34 @@ impl Checker<'_, '_> {
             Some(What::Unavailable(reason, help)) => {
                 return Err(self.report(Diagnostic::new(Code::E0220, reason, span).help(help)));
             }
+            Some(What::Events) => return Err(self.no_value(&name.text, span)),
             None => {}
         }
-        if let Root::Class(class) = self.root
-            && let Some(&feature) = self.context.classes[class].index.get(&name.text)
+        if let Some(class) = self.class_in_scope() {
+            let facts = &self.context.classes[class];
+            if let Some(&feature) = facts.index.get(&name.text) {
+                let ty = facts.types[feature].clone().ok_or(Reported)?;
+                return Ok(self.refine(Expr { kind: ExprKind::Feature(feature), ty, span }));
+            }
+            if let Some(windowed) = facts.windowed.get(&name.text) {
+                return self.windowed_feature(class, windowed, name);
+            }
+            match facts.relations.get(&name.text) {
+                Some(Some(_)) => return Err(self.no_value(&name.text, span)),
+                Some(None) => return Err(Reported),
+                None => {}
+            }
+        }
+        if let Some(field) = self.message_field(&name.text)
+            && let Some(events) = self.frame.events.clone()
+            && let Kind::Struct(message) = &events.row.ty.kind
         {
-            let ty = self.context.classes[class].types[feature].clone().ok_or(Reported)?;
-            return Ok(self.refine(Expr { kind: ExprKind::Feature(feature), ty, span }));
+            self.context.mark_used(&message.name);
+            let ty = message.fields[field].ty.clone();
+            return Ok(self.field_of(events.row, field as u32, &ty, span));
+        }
+        if let Some(reported) = self.name_of_outer(name) {
+            return Err(reported);
         }
         Err(self.unknown_name(name))
     }
@@ -117,8 +165,15 @@ impl Checker<'_, '_> {
         };
         let mut candidates: Vec<&str> =
             self.scope[self.scope_base..].iter().rev().map(|bind| bind.name.as_str()).collect();
-        if let Root::Class(class) = self.root {
-            candidates.extend(self.context.classes[class].index.keys().map(String::as_str));
+        if let Some(class) = self.class_in_scope() {
+            let facts = &self.context.classes[class];
+            candidates.extend(facts.index.keys().chain(facts.windowed.keys()).map(String::as_str));
+            candidates.extend(facts.relations.keys().map(String::as_str));
+        }
+        if let (Root::Messages, Some(Kind::Struct(message))) =
+            (self.root, self.frame.events.as_ref().map(|events| &events.row.ty.kind))
+        {
+            candidates.extend(message.fields.iter().map(|field| field.name.as_str()));
         }
         candidates.push("envelope");
         candidates.extend(self.context.package.names_where(|entry| matches!(entry, Entry::Enum(_))));
@@ -147,9 +202,18 @@ impl Checker<'_, '_> {
         let is_function = self.context.catalog.overloads(text).next().is_some() || matches!(text, "header" | "recover");
         self.report(if is_function {
             diagnostic.help(format!("it is a function: call it, `{text}(…)`"))
-        } else if let Root::Class(class) = self.root {
+        } else if let Some(class) = self.class_in_scope() {
             let names: Vec<&str> = self.context.classes[class].index.keys().map(String::as_str).collect();
-            diagnostic.help(format!("an expression reads the features of its class: {}", listed(&names)))
+            let what = match self.root {
+                Root::Rows { .. } => "a row has the features of its class",
+                _ => "an expression reads the features of its class",
+            };
+            diagnostic.help(format!("{what}: {}", listed(&names)))
+        } else if let (Root::Messages, Some(Kind::Struct(message))) =
+            (self.root, self.frame.events.as_ref().map(|events| &events.row.ty.kind))
+        {
+            let names: Vec<&str> = message.fields.iter().map(|field| field.name.as_str()).collect();
+            diagnostic.help(format!("a message has the fields {}", listed(&names)))
         } else {
             diagnostic
         })
@@ -165,6 +229,13 @@ impl Checker<'_, '_> {
             }
             if let Some(Entry::Enum(index)) = self.context.package.get(&root.text) {
                 return self.variant(index, root, name, span);
+            }
+            if self.context.package.get(&root.text).is_none() {
+                match root.text.as_str() {
+                    "self" => return self.outer_feature(name, span),
+                    "window" => return Err(self.window_field(span)),
+                    _ => {}
+                }
             }
         }
         let base = self.check(base, None)?;
@@ -226,12 +297,13 @@ impl Checker<'_, '_> {
 
     /// Envelope and headers are there in stream resolvers only.
     pub(super) fn in_stream(&self, what: &str, span: Span) -> Checked<()> {
-        if self.root == Root::Stream {
+        if matches!(self.root, Root::Stream | Root::Messages) {
             return Ok(());
         }
         let diagnostic = Diagnostic::new(Code::E0220, format!("`{what}` is not known here"), span);
         Err(self.report(match self.root {
-            Root::Class(_) => diagnostic
+            Root::Window => diagnostic.at("a window has many messages").help("ask for it in an aggregate: `….max(…)`"),
+            Root::Class(_) | Root::Rows { .. } => diagnostic
                 .at("a feature's expression reads features")
                 .help("set a feature from it in a stream resolver, and read that feature"),
             _ => diagnostic.at("a function sees its parameters only").help("pass it as an argument"),
@@ -260,6 +332,9 @@ impl Checker<'_, '_> {
 
     /// `base[index]`.
     pub(super) fn index(&mut self, base: &ast::Expr, index: &ast::Expr, span: Span) -> Checked<Expr> {
+        if let Some(read) = self.window_of_feature(base, index, span) {
+            return read;
+        }
         let base = self.check(base, None);
         let key_hint = match &base {
             Ok(Expr { ty: Type { kind: Kind::Map(key, _), .. }, .. }) => Some((**key).clone()),

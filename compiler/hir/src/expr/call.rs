@@ -18,23 +18,37 @@ use crate::package::{Entry, not_yet};
 use crate::program::{Expr, ExprKind, Function, LocalId};
 use crate::resolve_type::Place;
 
-/// Methods of collections that a later version brings.
-const COLLECTION_METHODS: [&str; 12] =
-    ["where", "count", "sum", "min", "max", "mean", "std", "var", "min_by", "max_by", "top", "approx_count_distinct"];
-
 impl Checker<'_, '_> {
-    /// `receiver.method(…)`: there are none on values.
-    pub(super) fn method(&mut self, receiver: &ast::Expr, method: &ast::Name, span: Span) -> Checked<Expr> {
+    /// `receiver.method(…)`: an aggregate of a collection; values have no methods.
+    pub(super) fn method(
+        &mut self,
+        receiver: &ast::Expr,
+        method: &ast::Name,
+        (type_args, args): (&[ast::TypeExpr], &[ast::Arg]),
+        span: Span,
+    ) -> Checked<Expr> {
         let name = method.text.as_str();
-        if COLLECTION_METHODS.contains(&name) || name.starts_with("approx_") {
-            return Err(self.report(not_yet(&format!("collections and their methods (`.{name}(…)`)"), span)));
+        if let Some(chain) = self.collection_chain(receiver) {
+            let chain = chain?;
+            if name == "where" {
+                return Err(self.report(
+                    Diagnostic::new(Code::E0434, "rows that are filtered are many rows still, not one value", span)
+                        .help("aggregate them: `….where(…).count()`"),
+                ));
+            }
+            return self.aggregate(chain, method, type_args, args, span);
         }
         let receiver = self.check(receiver, None)?;
         let diagnostic = Diagnostic::new(Code::E0105, format!("`{}` has no method `{name}`", receiver.ty), method.span)
             .note("functions stand before what they are about");
         let known = self.context.catalog.overloads(name).any(|function| !function.def.hidden)
             || matches!(self.context.package.get(name), Some(Entry::Function(_)));
-        Err(self.report(if known {
+        let is_aggregate = name == "where" || self.context.catalog.aggregates_named(name).next().is_some();
+        Err(self.report(if is_aggregate {
+            diagnostic
+                .note("an aggregate is of the rows of a collection: a feature of the type `[Class]`")
+                .help("a function of a list stands before it: `length(…)`, `array_sum(…)`")
+        } else if known {
             diagnostic.help(format!("write `{name}(…)` with the value as an argument"))
         } else {
             match did_you_mean(name, self.context.catalog.public_names()) {
@@ -92,7 +106,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn no_type_args(&self, function: &ast::Name, type_args: &[ast::TypeExpr]) {
+    pub(super) fn no_type_args(&self, function: &ast::Name, type_args: &[ast::TypeExpr]) {
         if let Some(first) = type_args.first() {
             self.report(
                 Diagnostic::new(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use chalk_diagnostics::Span;
 
-use crate::program::{Expr, ExprKind, LocalId};
+use crate::program::{Expr, ExprKind, LocalId, StreamResolver};
 
 /// What becomes of the locals of a copied body.
 pub(crate) enum Renamed {
@@ -89,6 +89,35 @@ pub(crate) fn copy(
         }
     };
     Expr { kind, ty: expr.ty.clone(), span }
+}
+
+/// A copy whose locals are numbered from `next` on, for another place of the program.
+pub(crate) fn copied(expr: &Expr, next: &mut u32) -> Expr {
+    let mut fresh = || {
+        *next += 1;
+        LocalId(*next - 1)
+    };
+    copy(expr, &mut Renames::new(), &mut fresh, None)
+}
+
+/// The first local that a resolver does not use.
+pub(crate) fn next_local(resolver: &StreamResolver) -> u32 {
+    let conditions = [&resolver.prefilter, &resolver.raw_filter, &resolver.filter, &resolver.timestamp];
+    let mut open: Vec<&Expr> = conditions.into_iter().flatten().collect();
+    open.extend(resolver.parse.iter().map(|(_, value)| value));
+    open.extend(resolver.dedup.iter().map(|dedup| &dedup.key));
+    open.extend(resolver.assignments.iter().map(|(_, value)| value));
+    for feed in &resolver.feeds {
+        open.extend(feed.key.iter().chain(&feed.columns));
+    }
+    let mut next = resolver.parse.as_ref().map_or(0, |(local, _)| local.0 + 1);
+    while let Some(expr) = open.pop() {
+        if let ExprKind::Let { local, .. } | ExprKind::Local(local) = expr.kind {
+            next = next.max(local.0 + 1);
+        }
+        expr.for_each_child(|child| open.push(child));
+    }
+    next
 }
 
 /// Nodes of an expression.

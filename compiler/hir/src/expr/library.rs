@@ -285,7 +285,13 @@ impl Checker<'_, '_> {
         })
     }
 
-    fn unresolved(&self, function: &ast::Name, args: &[ast::Arg], error: ResolveError, span: Span) -> Reported {
+    pub(super) fn unresolved(
+        &self,
+        function: &ast::Name,
+        args: &[ast::Arg],
+        error: ResolveError,
+        span: Span,
+    ) -> Reported {
         let name = function.text.as_str();
         let at = |index: usize| args.get(index).map_or(span, |arg| arg.value.span);
         let written = |signatures: Vec<&'static str>, diagnostic: Diagnostic| {

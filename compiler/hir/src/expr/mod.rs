@@ -10,6 +10,7 @@ mod arithmetic;
 mod call;
 mod cast;
 mod coerce;
+mod collection;
 mod common;
 mod comparison;
 mod control;
@@ -17,6 +18,8 @@ mod facts;
 mod inline;
 mod library;
 mod operators;
+mod same;
+mod window;
 
 pub(crate) use access::either;
 
@@ -29,7 +32,9 @@ use crate::program::{Expr, ExprKind, LocalId};
 
 pub(crate) use coerce::Want;
 pub(crate) use facts::Path;
-pub(crate) use inline::depth_of;
+pub(crate) use inline::{copied, depth_of, next_local};
+pub(crate) use same::same;
+pub(crate) use window::{EventsFrame, Frame, WindowFrame};
 
 /// Deepest nesting of an expression, inlined calls and the arms of a `match` counted: everything that reads a program may recurse.
 pub(crate) const MAX_DEPTH: usize = 500;
@@ -57,6 +62,8 @@ enum What {
     Alias(Expr),
     /// Known, but not here: the reason and the next step.
     Unavailable(String, String),
+    /// The messages of the window that a resolver runs for.
+    Events,
 }
 
 /// Which names stand for something beside the scope.
@@ -68,12 +75,27 @@ pub(crate) enum Root {
     Class(usize),
     /// A stream resolver: headers and envelope.
     Stream,
+    /// Rows of a collection: the features of their class by bare name, `self` for the key.
+    Rows {
+        /// The class of the rows.
+        class: usize,
+        /// The class of the collection.
+        owner: usize,
+        /// Position of the foreign key in the rows' class.
+        foreign_key: usize,
+    },
+    /// Messages of a window: their fields by bare name, headers and envelope.
+    Messages,
+    /// What a windowed resolver sets: aggregates over the messages.
+    Window,
 }
 
 /// Checks the expressions of one declaration.
 pub(crate) struct Checker<'c, 'a> {
     pub(crate) context: &'c Context<'a>,
     root: Root,
+    /// The windows that what stands here is over.
+    pub(crate) frame: Frame,
     scope: Vec<Bind>,
     /// Bindings below are not visible (those of a caller, while a library function is inlined).
     scope_base: usize,
@@ -90,6 +112,7 @@ impl<'c, 'a> Checker<'c, 'a> {
         Checker {
             context,
             root,
+            frame: Frame::default(),
             scope: Vec::new(),
             scope_base: 0,
             facts: Vec::new(),
@@ -124,6 +147,13 @@ impl<'c, 'a> Checker<'c, 'a> {
     /// Brings a name into scope that must not be used here.
     pub(crate) fn bind_unavailable(&mut self, name: &ast::Name, reason: String, help: String) {
         self.bind(&name.text, name.span, What::Unavailable(reason, help), false);
+    }
+
+    /// Brings the messages of a window into scope; names of the single message go.
+    pub(crate) fn bind_events(&mut self, name: &ast::Name) {
+        self.scope.clear();
+        self.bind(&name.text, name.span, What::Events, false);
+        self.root = Root::Window;
     }
 
     fn bind(&mut self, name: &str, span: Span, what: What, is_let: bool) {
@@ -177,7 +207,9 @@ impl<'c, 'a> Checker<'c, 'a> {
             ast::ExprKind::Index { base, index } => self.index(base, index, span),
             ast::ExprKind::Slice { base, start, end } => self.slice(base, start.as_deref(), end.as_deref(), span),
             ast::ExprKind::Call { function, type_args, args } => self.call(function, type_args, args, want, span),
-            ast::ExprKind::Method { receiver, method, .. } => self.method(receiver, method, span),
+            ast::ExprKind::Method { receiver, method, type_args, args } => {
+                self.method(receiver, method, (type_args, args), span)
+            }
             ast::ExprKind::Unary { op, operand, .. } => self.unary(*op, operand, want, span),
             ast::ExprKind::Binary { .. } => self.binary(expr, want),
             ast::ExprKind::IsNone { operand, negated } => self.is_none(operand, *negated, span),
