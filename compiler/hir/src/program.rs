@@ -296,6 +296,10 @@ pub struct SqlWindow {
     pub table: String,
     /// Name and type of each column of the table.
     pub columns: Vec<(String, Type)>,
+    /// Name of each column of the result, and the type that its values are given as: that of the features.
+    pub results: Vec<(String, Type)>,
+    /// Position in the results of the primary key.
+    pub key: usize,
     /// Per window length, ascending: per column of the result the feature that it sets.
     pub outputs: Vec<Vec<usize>>,
 }

@@ -15,6 +15,8 @@ pub use item::{
     Source, Stream, StreamBody, TestDecl, TestStep, TestStepKind, TypeExpr, TypeKind, Variant, Window, Windows,
 };
 
+use std::ops::Range;
+
 use chalk_diagnostics::{FileId, Span};
 
 /// A whole file.
@@ -67,6 +69,21 @@ pub struct StringLit {
     pub text: String,
     /// Where, with the quotes.
     pub span: Span,
+    /// Where its pieces come from: offset in the text, offset in the literal, as `literal::text_pieces` gives them.
+    pub(crate) pieces: Vec<(u32, u32)>,
+}
+
+impl StringLit {
+    /// The place of a part of the text, given in bytes.
+    pub fn place(&self, part: Range<usize>) -> Span {
+        let at = |offset: usize| {
+            let offset = offset.min(self.text.len()) as u32;
+            let piece = self.pieces.partition_point(|(text, _)| *text <= offset).checked_sub(1);
+            let (text, literal) = piece.map_or((0, 0), |piece| self.pieces[piece]);
+            self.span.start + literal + (offset - text)
+        };
+        Span::new(self.span.file, at(part.start), at(part.end.max(part.start)))
+    }
 }
 
 /// An integer that stands where no expression may: the length of a vector, the precision of a decimal.

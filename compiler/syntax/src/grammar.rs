@@ -18,6 +18,7 @@ use chumsky::prelude::*;
 
 use crate::ast::{self, IntLit, Name, StringLit};
 use crate::lex::Literal;
+use crate::literal;
 use crate::token::{LitKind, Tok, is_reserved};
 
 pub(crate) use error::{Expect, Expected, ParseError};
@@ -32,6 +33,7 @@ type Rule<'t, 's, O> = Boxed<'t, 't, In<'t, 's>, O, Extra<'s>>;
 #[derive(Clone, Copy)]
 struct Cx<'t> {
     file: FileId,
+    text: &'t str,
     literals: &'t [Literal],
 }
 
@@ -47,8 +49,8 @@ pub(crate) struct Grammar<'t, 's> {
 }
 
 impl<'t, 's: 't> Grammar<'t, 's> {
-    pub(crate) fn new(file: FileId, literals: &'t [Literal]) -> Grammar<'t, 's> {
-        Grammar { item: item::item(Cx { file, literals }) }
+    pub(crate) fn new(file: FileId, text: &'t str, literals: &'t [Literal]) -> Grammar<'t, 's> {
+        Grammar { item: item::item(Cx { file, text, literals }) }
     }
 
     /// Reads the tokens of one declaration.
@@ -92,7 +94,9 @@ fn string_lit<'t, 's: 't>(cx: Cx<'t>) -> Rule<'t, 's, StringLit> {
                 Literal::String(text) => text.clone(),
                 _ => String::new(),
             };
-            StringLit { text, span: cx.span(e.span()) }
+            let span: SimpleSpan = e.span();
+            let pieces = literal::text_pieces(&cx.text[span.start..span.end]);
+            StringLit { text, span: cx.span(span), pieces }
         })
         .labelled(Expect::String)
         .boxed()

@@ -240,6 +240,24 @@ pub fn duration_text(micros: i64) -> String {
 
 /// The bytes of a string literal (`"…"`, `"""…"""`, `b"…"`), and all mistakes in it. What is wrong stands for itself.
 pub(crate) fn string(text: &str) -> (Vec<u8>, Vec<Mistake>) {
+    read_string(text, |_, _| {})
+}
+
+/// Where the pieces of a string literal's text come from: each begins at the first offset in the text and at the second one in the
+/// literal, and both run side by side up to the next piece.
+pub(crate) fn text_pieces(text: &str) -> Vec<(u32, u32)> {
+    let mut pieces: Vec<(u32, u32)> = Vec::new();
+    read_string(text, |value, literal| {
+        let follows = pieces.last().is_some_and(|(v, l)| value as u32 - v == literal as u32 - l);
+        if !follows {
+            pieces.push((value as u32, literal as u32));
+        }
+    });
+    pieces
+}
+
+/// Reads a string literal; before each character `place` is told its offset in the text and in the literal.
+fn read_string(text: &str, mut place: impl FnMut(usize, usize)) -> (Vec<u8>, Vec<Mistake>) {
     let is_bytes = text.starts_with('b');
     let open = usize::from(is_bytes);
     let mut mistakes = Vec::new();
@@ -264,6 +282,7 @@ pub(crate) fn string(text: &str) -> (Vec<u8>, Vec<Mistake>) {
             at += 1;
             continue;
         }
+        place(out.len(), from + at);
         if c != '\\' {
             out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             at += c.len_utf8();
@@ -288,6 +307,7 @@ pub(crate) fn string(text: &str) -> (Vec<u8>, Vec<Mistake>) {
             }
         }
     }
+    place(out.len(), to);
     (out, mistakes)
 }
 
@@ -373,6 +393,13 @@ fn unicode_escape(text: &str) -> Result<(Escape, usize), (String, Option<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_of_a_text_are_those_of_the_literal() {
+        assert_eq!(text_pieces("\"abc\""), [(0, 1)]);
+        assert_eq!(text_pieces("\"\"\"\nab\"\"\""), [(0, 4)]);
+        assert_eq!(text_pieces("\"a\\n\\u{e9}b\""), [(0, 1), (2, 4), (4, 10)]);
+    }
 
     fn code(text: &str) -> Code {
         number(text).expect_err(text).code

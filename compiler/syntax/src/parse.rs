@@ -29,7 +29,7 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     let mut lexed = lex(file, text);
     let mut diagnostics = std::mem::take(&mut lexed.diagnostics);
     let chunks = layout(file, text, &lexed, &mut diagnostics);
-    let grammar = Grammar::new(file, &lexed.literals);
+    let grammar = Grammar::new(file, text, &lexed.literals);
     for chunk in &chunks {
         let Some(begin) = beginning(&chunk.tokens) else {
             diagnostics.extend(dangling(file, chunk));

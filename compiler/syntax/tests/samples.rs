@@ -84,6 +84,22 @@ fn windows_sql_and_projections_are_in_the_tree() {
 }
 
 #[test]
+fn a_part_of_a_query_has_its_place_in_the_file() {
+    let head = "stream s(events: [M]) -> [F]\n  from logs\n  window tumbling\nsql ";
+    for literal in ["\"\"\"\r\n  select a,\r\n  bad \"\"\"", r#""select \n \u{e9}\tbad""#, "\"bad\""] {
+        let text = format!("{head}{literal}\n");
+        let mut sources = SourceMap::new();
+        let (file, diagnostics) = chalk_syntax::parse(sources.add("a.chalk", text.as_str()), &text);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let [Item::Stream(stream)] = &file.items[..] else { panic!() };
+        let StreamBody::Sql(query) = &stream.body else { panic!() };
+        let at = query.text.find("bad").expect("the word stands in it");
+        let place = query.place(at..at + 3);
+        assert_eq!(&text[place.start as usize..place.end as usize], "bad", "{literal}");
+    }
+}
+
+#[test]
 fn test_blocks_are_in_the_tree() {
     let items = sample("tests");
     let tests: Vec<_> = items

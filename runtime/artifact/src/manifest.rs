@@ -338,6 +338,10 @@ pub struct SqlWindow {
     pub table: String,
     /// Name and type of each column of the table; the aggregation's columns are their values.
     pub columns: Vec<(String, Type)>,
+    /// Name of each column of the result, and the type that its values are given as: that of the features.
+    pub results: Vec<(String, Type)>,
+    /// Position in the results of the primary key.
+    pub key: u32,
     /// Per window length, ascending: per column of the query's result the feature's position in the class.
     pub outputs: Vec<Vec<u32>>,
 }
