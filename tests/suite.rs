@@ -49,12 +49,13 @@ fn main() {
 
 fn layering_trials() -> Vec<Trial> {
     type Rule = fn() -> Result<(), String>;
-    let rules: [(&str, Rule); 9] = [
+    let rules: [(&str, Rule); 10] = [
         ("compiler_knows_of_the_runtime_only_the_artifact", layering::compiler_knows_of_the_runtime_only_the_artifact),
         ("runtime_knows_of_the_compiler_only_the_types", layering::runtime_knows_of_the_compiler_only_the_types),
         ("library_knows_types_and_abi", layering::library_knows_types_and_abi),
         ("nothing_knows_the_tests", layering::nothing_knows_the_tests),
         ("only_codegen_names_cranelift", layering::only_codegen_names_cranelift),
+        ("only_sql_names_datafusion", layering::only_sql_names_datafusion),
         ("only_the_rim_names_tokio_and_kafka", layering::only_the_rim_names_tokio_and_kafka),
         ("unsafe_stands_where_it_may", layering::unsafe_stands_where_it_may),
         ("every_file_says_what_it_is", layering::every_file_says_what_it_is),

@@ -114,11 +114,22 @@ pub fn only_codegen_names_cranelift() -> Result<(), String> {
     })
 }
 
-/// Clients of brokers and the asynchronous runtime stay at the rim.
+/// The query engine could be exchanged, too; and it is large, so whoever does not need it does not build it.
+pub fn only_sql_names_datafusion() -> Result<(), String> {
+    broken("only chalk-sql names datafusion, and only chalkc and chalkd name chalk-sql", |member, name, _| {
+        (member.name == "chalk-sql" || !name.starts_with("datafusion") && !name.starts_with("sqlparser"))
+            && (matches!(member.name.as_str(), "chalkc" | "chalkd" | "chalk-tests") || name != "chalk-sql")
+    })
+}
+
+/// Clients of brokers and the asynchronous runtime stay at the rim. (The query engine wants a runtime to wait in.)
 pub fn only_the_rim_names_tokio_and_kafka() -> Result<(), String> {
-    broken("only chalkd and connectors name tokio and rdkafka", |member, name, _| {
-        matches!(member.name.as_str(), "chalkd" | "chalk-connectors")
-            || !(name.starts_with("tokio") || name == "rdkafka" || name == "axum")
+    broken("only chalkd, connectors and sql name tokio; only chalkd and connectors name rdkafka", |member, name, _| {
+        match member.name.as_str() {
+            "chalkd" | "chalk-connectors" => true,
+            "chalk-sql" => name != "rdkafka" && name != "axum",
+            _ => !(name.starts_with("tokio") || name == "rdkafka" || name == "axum"),
+        }
     })
 }
 
