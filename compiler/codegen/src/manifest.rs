@@ -121,6 +121,8 @@ pub(crate) fn sql(sql: &program::SqlWindow) -> SqlWindow {
         query: sql.query.clone(),
         table: sql.table.clone(),
         columns: sql.columns.clone(),
+        results: sql.results.clone(),
+        key: sql.key as u32,
         outputs: sql.outputs.iter().map(outputs).collect(),
     }
 }

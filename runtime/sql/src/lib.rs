@@ -7,14 +7,14 @@
 //! This crate alone knows the query engine (behind its feature `datafusion`, because it is large); without it nothing is planned or
 //! run. It must never know the compiler, sources or state.
 
-pub mod error;
-
 #[cfg(feature = "datafusion")]
 mod check;
 #[cfg(feature = "datafusion")]
 mod columns;
 #[cfg(feature = "datafusion")]
 mod engine;
+#[cfg(feature = "datafusion")]
+pub mod error;
 #[cfg(feature = "datafusion")]
 mod locate;
 #[cfg(feature = "datafusion")]
@@ -24,6 +24,7 @@ mod run;
 #[cfg(feature = "datafusion")]
 mod sums;
 
+#[cfg(feature = "datafusion")]
 pub use error::{SqlError, SqlErrorKind};
 #[cfg(feature = "datafusion")]
 pub use plan::{PlannedColumn, PlannedQuery, plan};
