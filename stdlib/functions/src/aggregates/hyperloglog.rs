@@ -21,6 +21,9 @@ const LOG_REGISTERS: u8 = 12;
 /// Most values that are kept one by one: as many as take no more room than registers, and more than the library keeps outside of registers.
 const FEW: usize = 512;
 
+/// What stands before the registers in the library's format.
+const PREAMBLE_BYTES: usize = 40;
+
 /// One word: a sketch.
 pub(super) struct HyperLogLog {
     cell: Cell,
@@ -87,9 +90,11 @@ impl Sketch {
     }
 }
 
-/// A union keeps no account of the order in which values came.
+/// A union keeps no account of the order in which values came, once two sketches were merged: the first is taken over with the account that it has. So it is
+/// merged with itself, which changes no register.
 fn union_of(sketch: &HllSketch) -> HllUnion {
     let mut union = HllUnion::new(LOG_REGISTERS).expect("the library takes so many registers");
+    union.update(sketch);
     union.update(sketch);
     union
 }
@@ -148,7 +153,13 @@ impl Aggregate for HyperLogLog {
                 Sketch::Few(hashes.filter(|hashes| hashes.is_sorted_by(|a, b| a < b))?)
             }
             MANY => {
-                let stored = HllSketch::deserialize(varint::take_sized(input)?).ok()?;
+                let bytes = varint::take_sized(input)?;
+                // The library would trust registers that no hash can give.
+                let registers = bytes.get(PREAMBLE_BYTES..)?;
+                if registers.len() != 1 << LOG_REGISTERS || registers.iter().any(|register| *register > 63) {
+                    return None;
+                }
+                let stored = HllSketch::deserialize(bytes).ok()?;
                 if stored.lg_config_k() != LOG_REGISTERS || stored.target_type() != HllType::Hll8 {
                     return None;
                 }

@@ -1,7 +1,9 @@
 //! Sketches keep the error bounds that they state.
 
+use chalk_catalog::aggregate::Order;
 use chalk_types::{Type, Value};
 
+use crate::laws::{self, Case};
 use crate::random::{Random, first_seed};
 use crate::support::{Events, Partial};
 use crate::types::{Bound, all_bindings};
@@ -144,4 +146,33 @@ fn a_sketch_of_texts_works_as_one_of_numbers() {
     assert_eq!(whole, merged);
     let Value::Int(found) = whole else { panic!("{whole:?}") };
     assert!((1_425..=1_575).contains(&found), "{found}");
+}
+
+#[test]
+fn full_sketches_keep_the_laws() {
+    let text = |number: u64| Value::String(format!("{number:x}"));
+    let spread = |number: u64| Value::Float(f64::from_bits(number));
+    let few = |number: u64| Value::Int(i128::from(number % 100 * (number % 37)));
+    type Make = Box<dyn Fn(u64) -> Value>;
+    let sketches: [(Bound, Make); 4] = [
+        (bound("approx_count_distinct", &Type::STRING, None), Box::new(text)),
+        (bound("approx_percentile", &Type::FLOAT, Some(Value::Float(0.95))), Box::new(spread)),
+        (bound("approx_top_k", &Type::INT, Some(Value::Int(3))), Box::new(few)),
+        (bound("median", &Type::INT, None), Box::new(few)),
+    ];
+    for (bound, make) in &sketches {
+        let aggregate = (bound.def.bind)(&bound.call).expect("binds");
+        for seed in first_seed()..first_seed() + 12 {
+            let mut random = Random(seed);
+            let values: Vec<Value> = (0..1_500).map(|_| make(random.next())).collect();
+            let case = Case::new(bound, &*aggregate, events(values.into_iter()), seed);
+            laws::bytes(&case, &mut random);
+            laws::emptiness(&case, &mut random);
+            laws::damage(&case, &mut random);
+            if bound.def.order == Order::Free {
+                laws::merging(&case, &mut random);
+                laws::order(&case, &mut random);
+            }
+        }
+    }
 }

@@ -19,7 +19,13 @@ pub(crate) struct Case<'a> {
     seed: u64,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    /// Of those events.
+    pub(crate) fn new(bound: &'a Bound, aggregate: &'a dyn Aggregate, events: Events, seed: u64) -> Case<'a> {
+        let columns = events.columns(&bound.call.args);
+        Case { bound, aggregate, events, columns, seed }
+    }
+
     fn whole(&self) -> Partial<'_> {
         Partial::of(self.aggregate, &self.columns, 0..self.events.len())
     }
@@ -77,8 +83,7 @@ pub(crate) fn hold(bound: &Bound, aggregate: &dyn Aggregate, law: Law, edges: Ed
         let is_wild = (edges == Edges::Always || bound.def.order != Order::Bits) && random.once_in(2);
         let count = if random.once_in(5) { random.below(3) } else { random.below(40) };
         let events = Events::random(&mut random, &bound.call.args, count, is_wild);
-        let columns = events.columns(&bound.call.args);
-        law(&Case { bound, aggregate, events, columns, seed }, &mut random);
+        law(&Case::new(bound, aggregate, events, seed), &mut random);
     }
 }
 
