@@ -1,14 +1,15 @@
 //! What an aggregate is: its name and types, how its partial is kept, and what is done with it.
 //!
-//! An aggregate is declared once, as an item of a family in `chalk-functions`; checker, evaluator, state, pages, tests and
-//! benches read it from there. A program binds it to types and constants ([`AggregateDef::bind`]); what comes out,
-//! an [`Aggregate`], works on *partials*: a fixed number of words inside a record of the state, of which all zeros are the empty one. What does
-//! not fit into words (a sketch, a list) is an object in a [`Heap`], and a word says which.
+//! An aggregate is declared once, as an item of a family in `chalk-functions`; checker, evaluator, state, pages,
+//! tests and benches read it from there. A program binds it to types and constants ([`AggregateDef::bind`]); what
+//! comes out, an [`Aggregate`], works on *partials*: a fixed number of words inside a record of the state, of which
+//! all zeros are the empty one. What does not fit into words (a sketch, a list) is an object in a [`Heap`], and a
+//! word says which.
 //!
-//! Laws, proven for every aggregate by `chalk-functions`' tests: updating is the same as merging partials of consecutive
-//! stretches of events, in order (to the bit, unless [`Order::Bits`] is claimed); encoding and decoding changes nothing; where
-//! [`Order::Free`] is claimed, any order gives the same bits.
-//! Nulls never come here: an event whose filter is not true, or one of whose arguments is null, is passed over by the caller.
+//! Laws, proven for every aggregate by `chalk-functions`' tests: updating is the same as merging partials of
+//! consecutive stretches of events, in order (to the bit, unless [`Order::Bits`] is claimed); encoding and decoding
+//! changes nothing; where [`Order::Free`] is claimed, any order gives the same bits. Nulls never come here: an event
+//! whose filter is not true, or one of whose arguments is null, is passed over by the caller.
 //!
 //! This file must not know windows, keys or where partials are kept.
 
@@ -24,7 +25,8 @@ pub struct AggregateDef {
     /// The name in the language: a method of a collection.
     pub name: &'static str,
     /// `approx_percentile(x: T, p: const float) -> float? where T: numeric`. A `const` parameter is a constant
-    /// expression; the others are expressions over the event. The result is what comes of any number of events, none included.
+    /// expression; the others are expressions over the event. The result is what comes of any number of events, none
+    /// included.
     pub signature: &'static str,
     /// The family: the reference page.
     pub family: &'static str,
@@ -32,8 +34,9 @@ pub struct AggregateDef {
     pub known_as: &'static [&'static str],
     /// What it does, as Markdown; the first paragraph is the summary.
     pub doc: &'static str,
-    /// Examples: `[1, 2, none].sum(x) == 3`. The list is of events in the order of time; `x` is an event's value, of a pair `(x, y)` in the
-    /// list its parts. After the call stands `== literal`, `< literal`, `> literal`, `is none` or `fails: reason`.
+    /// Examples: `[1, 2, none].sum(x) == 3`. The list is of events in the order of time; `x` is an event's value, of
+    /// a pair `(x, y)` in the list its parts. After the call stands `== literal`, `< literal`, `> literal`, `is none`
+    /// or `fails: reason`.
     pub examples: &'static [&'static str],
     /// How much a partial grows.
     pub growth: Growth,
@@ -72,8 +75,8 @@ pub enum Growth {
 pub enum Order {
     /// Any order gives the same bits.
     Free,
-    /// What comes out may depend on the order in which events are folded: of a float sum the last digits, of a sketch that forgets the
-    /// result within its error. The same order gives the same bits.
+    /// What comes out may depend on the order in which events are folded: of a float sum the last digits, of a sketch
+    /// that forgets the result within its error. The same order gives the same bits.
     Bits,
     /// The value is a matter of event time, offset breaking ties: any order of *arrival* gives the same bits.
     Time,

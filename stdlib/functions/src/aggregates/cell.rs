@@ -157,8 +157,8 @@ impl Cell {
         if self.is_word() { 0 } else { 64 }
     }
 
-    /// The order of the language, made total: NaN is the greatest float, -0.0 is below 0.0; enums by their index; lists and the like by
-    /// their bytes.
+    /// The order of the language, made total: NaN is the greatest float, -0.0 is below 0.0; enums by their index;
+    /// lists and the like by their bytes.
     pub(crate) fn compare(&self, a: Raw<'_>, b: Raw<'_>) -> Ordering {
         match (self.form, a, b) {
             (Form::Signed, Raw::Word(a), Raw::Word(b)) => (a as i64).cmp(&(b as i64)),

@@ -97,7 +97,8 @@ struct Entries {
     limit: usize,
 }
 
-/// An entry of the list. Where the result is what it is ordered by, time and offset are 0: which of equal ones it is does not show.
+/// An entry of the list. Where the result is what it is ordered by, time and offset are 0: which of equal ones it is
+/// does not show.
 #[derive(Clone, Debug)]
 struct Entry {
     /// A key.

@@ -2,8 +2,8 @@
 //!
 //! Values are different as `==` says: -0.0 is 0.0, and NaN is NaN.
 //!
-//! Frequent values are counted here: the sketches at hand keep them in tables that remember in which order they were filled, and after a restart would forget
-//! others than before it.
+//! Frequent values are counted here: the sketches at hand keep them in tables that remember in which order they were
+//! filled, and after a restart would forget others than before it.
 //!
 //! This file must not know other families.
 

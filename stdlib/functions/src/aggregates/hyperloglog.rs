@@ -1,8 +1,9 @@
 //! The sketch behind `approx_count_distinct`.
 //!
-//! The registers are a library's. Two things are kept away from it, because they would let order or a restart show: few values are kept here, as sorted hashes, since
-//! the library's table of few values remembers how it was filled; and of the library's estimators the one that looks at registers alone is read. So equal sets of
-//! values give equal bytes.
+//! The registers are a library's. Two things are kept away from it, because they would let order or a restart show:
+//! few values are kept here, as sorted hashes, since the library's table of few values remembers how it was filled;
+//! and of the library's estimators the one that looks at registers alone is read. So equal sets of values give equal
+//! bytes.
 //!
 //! This file must not know other aggregates.
 
@@ -18,7 +19,8 @@ use super::cell::{Cell, Key};
 /// Registers, as a power of two.
 const LOG_REGISTERS: u8 = 12;
 
-/// Most values that are kept one by one: as many as take no more room than registers, and more than the library keeps outside of registers.
+/// Most values that are kept one by one: as many as take no more room than registers, and more than the library keeps
+/// outside of registers.
 const FEW: usize = 512;
 
 /// What stands before the registers in the library's format.
@@ -90,8 +92,8 @@ impl Sketch {
     }
 }
 
-/// A union keeps no account of the order in which values came, once two sketches were merged: the first is taken over with the account that it has. So it is
-/// merged with itself, which changes no register.
+/// A union keeps no account of the order in which values came, once two sketches were merged: the first is taken over
+/// with the account that it has. So it is merged with itself, which changes no register.
 fn union_of(sketch: &HllSketch) -> HllUnion {
     let mut union = HllUnion::new(LOG_REGISTERS).expect("the library takes so many registers");
     union.update(sketch);

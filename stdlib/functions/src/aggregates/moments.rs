@@ -1,9 +1,11 @@
 //! Moments: variances, and how skewed and how heavy-tailed values are.
 //!
-//! A partial is the number of values, their mean, and sums of powers of the distances from it, kept without the loss of digits that sums of plain powers
-//! have: B. P. Welford (*Note on a method for calculating corrected sums of squares and products*, 1962); merged as T. F. Chan, G. H. Golub and R. J. LeVeque (*Updating formulae and
-//! a pairwise algorithm for computing sample variances*, 1979), and for the third and fourth power as P. Pébay shows (*Formulas for robust, one-pass parallel
-//! computation of covariances and arbitrary-order statistical moments*, 2008).
+//! A partial is the number of values, their mean, and sums of powers of the distances from it, kept without the loss
+//! of digits that sums of plain powers have: B. P. Welford (*Note on a method for calculating corrected sums of
+//! squares and products*, 1962); merged as T. F. Chan, G. H. Golub and R. J. LeVeque (*Updating formulae and a
+//! pairwise algorithm for computing sample variances*, 1979), and for the third and fourth power as P. Pébay shows
+//! (*Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical moments*,
+//! 2008).
 //!
 //! This file must not know other families.
 

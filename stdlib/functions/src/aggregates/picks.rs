@@ -1,7 +1,7 @@
 //! One value out of many, chosen by time or by another value.
 //!
-//! Events are in the order of their event time; of two with one event time, the one with the smaller offset comes before. So the order of arrival
-//! does not show.
+//! Events are in the order of their event time; of two with one event time, the one with the smaller offset comes
+//! before. So the order of arrival does not show.
 //!
 //! This file must not know other families.
 

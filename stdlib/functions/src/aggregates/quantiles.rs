@@ -1,9 +1,10 @@
 //! Quantiles: the exact median, and percentiles of a sketch.
 //!
-//! The sketch is DDSketch (C. Masson and others, *DDSketch: A Fast and Fully-Mergeable Quantile Sketch with Relative-Error Guarantees*, 2019) with the uniform
-//! collapse of I. Epicoco and others (*UDDSketch*, 2020). Buckets are read off a float's bits, so that no logarithm, which may differ from
-//! machine to machine, decides. It is chosen over KLL, which throws a coin, and over t-digest, whose error has no bound and whose bits
-//! depend on when it was last compressed: here the same values give the same bits, in any order, merged or not.
+//! The sketch is DDSketch (C. Masson and others, *DDSketch: A Fast and Fully-Mergeable Quantile Sketch with
+//! Relative-Error Guarantees*, 2019) with the uniform collapse of I. Epicoco and others (*UDDSketch*, 2020). Buckets
+//! are read off a float's bits, so that no logarithm, which may differ from machine to machine, decides. It is chosen
+//! over KLL, which throws a coin, and over t-digest, whose error has no bound and whose bits depend on when it was
+//! last compressed: here the same values give the same bits, in any order, merged or not.
 //!
 //! This file must not know other families.
 
@@ -180,8 +181,8 @@ impl Sketch {
         self.collapse();
     }
 
-    /// Halves the resolution until there are not too many buckets. However values came, the outcome is the finest resolution at which all of
-    /// them fit.
+    /// Halves the resolution until there are not too many buckets. However values came, the outcome is the finest
+    /// resolution at which all of them fit.
     fn collapse(&mut self) {
         while self.buckets.len() > BUCKETS {
             self.widen(self.shift + 1);

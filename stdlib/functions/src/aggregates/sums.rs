@@ -1,7 +1,7 @@
 //! Counts, sums and means: what adds up.
 //!
-//! Integers are summed exactly, in 128 bits, and a decimal's in 192, so that only the result can be out of range; whether it is, is
-//! asked when someone reads it. Floats are summed as they come.
+//! Integers are summed exactly, in 128 bits, and a decimal's in 192, so that only the result can be out of range;
+//! whether it is, is asked when someone reads it. Floats are summed as they come.
 //!
 //! This file must not know other families.
 

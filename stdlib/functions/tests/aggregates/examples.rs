@@ -1,7 +1,8 @@
 //! The examples of the declarations hold.
 //!
-//! An example is a list of events, an aggregate over them and what it gives: `[1, 2, none].sum(x) == 3`. An item of the list is `x`; of a pair in brackets the first is `x` and
-//! the second `y`. Events are in the order of time. A result is compared by `==`, `<` or `>`, or `is none`.
+//! An example is a list of events, an aggregate over them and what it gives: `[1, 2, none].sum(x) == 3`. An item of
+//! the list is `x`; of a pair in brackets the first is `x` and the second `y`. Events are in the order of time. A
+//! result is compared by `==`, `<` or `>`, or `is none`.
 
 use chalk_catalog::ArgType;
 use chalk_functions::catalog;
