@@ -10,6 +10,7 @@ mod explain;
 mod fmt;
 mod inspect;
 mod run;
+mod test;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,8 @@ enum Command {
     Build(build::Args),
     /// Compile in memory and run over files or standard input; features go to standard output
     Run(run::Args),
+    /// Run the `test` blocks of a package
+    Test(test::Args),
     /// Show what an artifact or a package compiles to: resolvers, decode plans, IR, assembly
     Inspect(inspect::Args),
     /// Explain a diagnostic code
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Fmt(args) => fmt::run(&args),

@@ -6,5 +6,6 @@ mod commands;
 pub mod compile;
 pub mod project;
 pub mod run;
+pub mod testing;
 
 pub use commands::main;
