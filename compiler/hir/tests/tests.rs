@@ -19,6 +19,8 @@ features F {{
   name: string?
   status: Status?
   score: float?
+  share: float32?
+  shares: [float32]?
   price: decimal(12, 2)?
   @time at: datetime?
   day: date?
@@ -139,6 +141,8 @@ fn expectations_have_the_type_of_the_feature() {
     assert_eq!(expected("status = failed"), Value::Enum(1));
     assert_eq!(expected("status = Status.ok"), Value::Enum(0));
     assert_eq!(expected("score = 1"), Value::Float(1.0));
+    assert_eq!(expected("share = 0.1"), Value::Float(f64::from(0.1f32)), "as it is kept");
+    assert_eq!(expected("shares = [0.5, 1]"), Value::List(vec![Value::Float(0.5), Value::Float(1.0)]));
     assert!(matches!(expected("score = \"NaN\""), Value::Float(value) if value.is_nan()));
     assert_eq!(expected("score = \"-Infinity\""), Value::Float(f64::NEG_INFINITY));
     assert_eq!(expected("price = 1.5"), Value::Decimal(150));

@@ -2,6 +2,8 @@
 //!
 //! The text is meant for reading and for comparing two builds: it is in the order of the manifest and has nothing that changes from run to run.
 
+mod state;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -110,6 +112,7 @@ fn describe(text: &mut String, manifest: &Manifest) {
             };
         }
     }
+    state::describe(text, manifest);
     if !manifest.imports.is_empty() {
         text.push_str("\nimports\n");
         for import in &manifest.imports {

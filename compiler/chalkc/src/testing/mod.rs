@@ -5,7 +5,7 @@
 //!
 //! This file must not know terminals or how results are shown.
 
-mod text;
+pub(crate) mod text;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 use chalk_types::{Kind, Type, Value, format_date, format_datetime, format_float, format_time};
 
 /// The literal of a value of that type.
-pub(super) fn literal(value: &Value, ty: &Type) -> String {
+pub(crate) fn literal(value: &Value, ty: &Type) -> String {
     match (value, &ty.kind) {
         (Value::Null, _) => "none".to_owned(),
         (Value::Bool(value), _) => value.to_string(),
@@ -80,7 +80,7 @@ fn decimal(unscaled: i128, scale: u8) -> String {
 }
 
 /// `1h30m`
-fn duration(duration_us: i64) -> String {
+pub(crate) fn duration(duration_us: i64) -> String {
     const UNITS: [(u64, &str); 7] = [
         (604_800_000_000, "w"),
         (86_400_000_000, "d"),
