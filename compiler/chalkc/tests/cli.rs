@@ -186,3 +186,98 @@ fn fmt_formats_checks_and_leaves_broken_files_alone() {
     assert_eq!(chalkc(&["fmt", &folder.path("")], b"").status.code(), Some(1));
     assert_eq!(fs::read_to_string(Path::new(&folder.path("app.chalk"))).unwrap(), "features {");
 }
+
+/// Tests of the package: two that pass, and one of which every kind of expectation fails.
+const TESTS: &str = r#"
+test "a user has a name" for users {
+  given { "id": 1, "name": "Ann" }
+  expect { name = "Ann" }
+  expect User(1) { id = 1, name = "Ann" }
+  expect User(2) { name = none }
+}
+
+test "nobody is zero" for users {
+  given { "id": 0, "name": "zero" }
+  expect filtered
+}
+
+test "this is wrong" for users {
+  given { "id": "x" }
+  expect applied
+  expect { name = "Ann" }
+  given { "id": 2 }
+  expect { name = "Ann" }
+}
+"#;
+
+#[test]
+fn test_runs_test_blocks_and_shows_what_is_not_as_expected() {
+    let folder = Folder::new("test");
+    let tests = folder.path("tests.chalk");
+    fs::write(&tests, TESTS).unwrap();
+    let report = folder.path("report.xml");
+    let output = chalkc(&["test", &folder.path(""), "--junit", &report], b"");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(
+        stdout(&output).replace(&tests, "tests.chalk"),
+        r#"ok    a user has a name
+ok    nobody is zero
+FAIL  this is wrong
+
+this is wrong (tests.chalk:14:6)
+  tests.chalk:16:3: the fate of the latest message
+    expected  applied
+    got       dead_letter
+    because   `id`: expected int, found a string (`@lenient` on the field reads int from text)
+  tests.chalk:17:3: the row that the latest message wrote to User
+    expected  a row
+    got       the message was dead_letter
+    because   `id`: expected int, found a string (`@lenient` on the field reads int from text)
+  tests.chalk:19:12: name of User(2)
+    expected  "Ann"
+    got       "nobody"
+
+failed: 3 tests, 2 passed, 1 failed
+"#
+    );
+    let report = fs::read_to_string(report).unwrap();
+    for expected in ["tests=\"3\"", "failures=\"1\"", "name=\"a user has a name\"", "got       &quot;nobody&quot;"] {
+        assert!(report.contains(expected), "{expected} is not in\n{report}");
+    }
+    let some = chalkc(&["test", &folder.path(""), "--filter", "nobody"], b"");
+    assert!(some.status.success(), "{}", stderr(&some));
+    assert_eq!(stdout(&some), "ok    nobody is zero\n\npassed: 1 test, 1 passed, 0 failed\n");
+    let none = chalkc(&["test", &folder.path(""), "--filter", "somebody"], b"");
+    assert_eq!(none.status.code(), Some(1), "a filter that finds nothing is a mistake");
+    assert!(stderr(&none).contains("there are 3 tests"), "{}", stderr(&none));
+}
+
+#[test]
+fn a_test_has_a_clock_and_a_state_of_its_own() {
+    let folder = Folder::new("clock");
+    let package = PACKAGE.replace("where msg.id > 0", "where msg.id > 0\n  dedup msg.id within 1h");
+    let package = package.replace("topic: \"updates\"", "topic: \"updates\", late_arrival_deadline: 1d");
+    fs::write(folder.path("app.chalk"), package.replace("User from", "User\n  from")).unwrap();
+    let given = "given { \"id\": 1, \"name\": \"Ann\" }";
+    let tests = format!(
+        "test \"the second is a duplicate\" for users {{
+  at \"2024-01-01T00:00:00Z\" {given}
+  expect applied
+  at \"2024-01-01T00:59:59Z\" {given}
+  expect duplicate
+  at \"2024-01-01T01:00:00Z\" {given}
+  expect applied
+}}
+test \"another test begins anew\" for users {{
+  at \"2024-01-01T00:30:00Z\" {given}
+  expect applied
+}}
+"
+    );
+    fs::write(folder.path("tests.chalk"), tests).unwrap();
+    let output = chalkc(&["test", &folder.path("")], b"");
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    let inspected = chalkc(&["inspect", &folder.path("")], b"");
+    let expected = "dedup of users: int within 1h\n  state: at most 24 B per key of the last 1h\n";
+    assert!(stdout(&inspected).contains(expected), "{}", stdout(&inspected));
+}

@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use arrow_array::Array as _;
 use chalk_artifact::abi::status;
-use chalk_artifact::manifest::ResolverOutput;
+use chalk_artifact::manifest::{Manifest, ResolverOutput};
 use chalk_decode::Tier;
 use chalk_types::Value;
 
 use self::rows::{Rows, Stamp};
 use crate::executor::{Executor, OutputBatch};
+use crate::helpers::RowError;
 use crate::input::{Envelope, InputBatch};
 use crate::keeper::{Closed, Keeper, KeeperOptions, SqlRunner, order_of};
 use crate::program::Program;
@@ -100,6 +101,19 @@ pub struct Pushed {
     pub reason: Option<String>,
     /// Of an applied message: the primary key that it is about.
     pub key: Option<Value>,
+}
+
+/// Why a message failed, with the field or the expression.
+fn described(manifest: &Manifest, error: &RowError) -> String {
+    let mut text = error.path.as_ref().map(|path| format!("`{path}`: ")).unwrap_or_default();
+    text.push_str(&error.reason);
+    let site = error.site.and_then(|site| manifest.sites.get(site as usize));
+    if let Some(site) = site
+        && let Some(file) = manifest.files.get(site.file as usize)
+    {
+        text.push_str(&format!(", at {file}:{}:{} `{}`", site.line, site.column, site.source));
+    }
+    text
 }
 
 /// A session at some moment.
@@ -204,7 +218,7 @@ impl Session {
                 let manifest = program.manifest();
                 let feed = &manifest.resolvers[resolver].feeds.first();
                 let output = self.push_batch(resolver, &input);
-                let reason = output.errors.first().map(|error| error.reason.clone());
+                let reason = output.errors.first().map(|error| described(manifest, error));
                 let key = key_at.filter(|_| output.batch.num_rows() == 1);
                 let key = key.map(|column| value_at(output.batch.column(column), &types[column], 0));
                 // A windowed resolver sets nothing: its key is that of its event.
