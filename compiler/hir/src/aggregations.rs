@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use chalk_catalog::aggregate::Order;
 use chalk_diagnostics::Span;
 
 use crate::expr::same;
@@ -68,7 +69,8 @@ pub(crate) struct Draft {
     pub(crate) keeping: Keeping,
     /// What events carry, over a row.
     pub(crate) columns: Vec<Expr>,
-    leaves: Vec<Leaf>,
+    /// What is aggregated.
+    pub(crate) leaves: Vec<Leaf>,
     windows_us: BTreeSet<i64>,
 }
 
@@ -163,9 +165,14 @@ impl Registry {
 }
 
 impl Draft {
-    /// Whether events need a time.
+    /// Whether it is over windows.
     pub(crate) fn is_windowed(&self) -> bool {
         self.keeping != Keeping::Total
+    }
+
+    /// Whether a value depends on when events happened.
+    pub(crate) fn needs_time(&self) -> bool {
+        self.is_windowed() || self.leaves.iter().any(|leaf| leaf.aggregate.order == Order::Time)
     }
 
     /// The collection or resolver, as people know it.

@@ -9,7 +9,7 @@ use chalk_syntax::ast;
 use chalk_types::{Kind, Type};
 
 use crate::attributes::Attributes;
-use crate::context::{Context, doc_of};
+use crate::context::{ClassFacts, Context, doc_of};
 use crate::expr::{Checker, Frame, Root, Want, WindowFrame};
 use crate::materialize;
 use crate::messages::{empty, twice};
@@ -116,6 +116,7 @@ fn class(context: &Context, index: usize, decl: &ast::Features) -> FeatureClass 
                 fields.push(field);
             }
             Some(windowed) => {
+                let first = features.len();
                 let mut is_first = true;
                 for (i, window) in windowed.windows.iter().enumerate() {
                     let declared = facts.types[windowed.first + i].as_ref();
@@ -140,6 +141,11 @@ fn class(context: &Context, index: usize, decl: &ast::Features) -> FeatureClass 
                     let of = FeatureWindow { feature: name.to_owned(), duration_us: *window };
                     features.push(feature(full, fqn, declared, expression, Some(of)));
                     fields.push(field);
+                }
+                let expressions: Vec<&Expr> =
+                    features[first..].iter().filter_map(|feature| feature.expression.as_ref()).collect();
+                if expressions.len() == windowed.windows.len() {
+                    check_dependence(context, facts, field, &expressions, materialize.is_some());
                 }
             }
         }
@@ -174,6 +180,50 @@ fn expression(
     let mut checker = Checker::new(context, Root::Class(class));
     checker.frame = frame;
     checker.check_whole(value, ty, Want::new("the feature", &field.name.text, field.ty.span)).ok()
+}
+
+/// Whether a windowed feature depends on its windows, and has aggregates where it is to be kept in buckets.
+fn check_dependence(
+    context: &Context,
+    facts: &ClassFacts,
+    field: &ast::Field,
+    expressions: &[&Expr],
+    is_materialized: bool,
+) {
+    let is_windowed = |position: usize| {
+        let mut all = facts.windowed.values();
+        all.any(|windowed| (windowed.first..windowed.first + windowed.windows.len()).contains(&position))
+    };
+    let has_aggregate = expressions.iter().any(|expression| reads_aggregate(expression));
+    if is_materialized && !has_aggregate {
+        let span = field.attributes.iter().find(|attribute| attribute.name.text == "materialize");
+        context.report(
+            Diagnostic::new(
+                Code::E0437,
+                format!("`{}` has no aggregate that could be kept in buckets", field.name.text),
+                span.map_or(field.name.span, |attribute| attribute.span),
+            )
+            .help("`@materialize` belongs on the features that aggregate a collection"),
+        );
+    }
+    let reads_window = |expression: &&&Expr| features_read(expression).iter().any(|(read, _)| is_windowed(*read));
+    if !has_aggregate && !expressions.iter().any(|expression| reads_window(&expression)) {
+        context.report(
+            Diagnostic::new(
+                Code::E0432,
+                format!("`{}` is the same over each of its windows", field.name.text),
+                field.name.span,
+            )
+            .note("a value over a window is an aggregate, or computed from windowed features")
+            .help("leave `over` out, or aggregate a collection: `= logins.count()`"),
+        );
+    }
+}
+
+fn reads_aggregate(expr: &Expr) -> bool {
+    let mut found = matches!(expr.kind, ExprKind::Aggregate(_));
+    expr.for_each_child(|child| found = found || reads_aggregate(child));
+    found
 }
 
 /// An expression is checked once for each window: what was said of it for the first window is not said again.

@@ -1,17 +1,20 @@
 //! Which messages become events of which aggregation, once classes and resolvers are known.
 //!
-//! A resolver feeds the collections of its class's rows wherever it sets all that an aggregation reads, the foreign key included;
-//! features computed from what it sets count as set. Windows need a clock: a resolver that feeds one says which.
+//! A resolver feeds an aggregate of its class's rows wherever it sets all that the aggregate reads, the foreign key included;
+//! features computed from what it sets count as set. Aggregates that share an aggregation do not meddle with each other: what one of
+//! them reads and the resolver does not know is null in the event, which that one passes over. Windows need a clock: a
+//! resolver that feeds one says which.
 //!
 //! This file must not know how aggregates are typed or kept.
 
 use chalk_diagnostics::{Code, Diagnostic};
+use chalk_types::Value;
 
 use crate::aggregations::{Draft, Events, Keeping};
 use crate::context::Context;
 use crate::expr::{copied, either, next_local};
 use crate::features::features_read;
-use crate::program::{Aggregation, Expr, ExprKind, FeatureClass, Feed, StreamResolver};
+use crate::program::{Aggregation, Expr, ExprKind, FeatureClass, Feed, Leaf, StreamResolver};
 
 /// Gives resolvers their feeds and classes what they read, and finishes the aggregations.
 pub(crate) fn check(
@@ -25,7 +28,7 @@ pub(crate) fn check(
     }
     let rows_are_right = refuse_aggregates_of_rows(context, classes, &registry.drafts);
     if rows_are_right {
-        feed(context, classes, resolvers, &registry.drafts);
+        feed(context, classes, resolvers, &mut registry.drafts);
     }
     registry.finish()
 }
@@ -66,82 +69,125 @@ fn reads_others(expr: &Expr) -> bool {
     found
 }
 
-fn feed(context: &Context, classes: &[FeatureClass], resolvers: &mut [StreamResolver], drafts: &[Draft]) {
+fn feed(context: &Context, classes: &[FeatureClass], resolvers: &mut [StreamResolver], drafts: &mut [Draft]) {
     let mut without_clock: Vec<usize> = Vec::new();
-    let mut starving: Vec<&Events> = Vec::new();
-    for (aggregation, draft) in drafts.iter().enumerate() {
-        let Events::Collection { row_class, foreign_key, .. } = &draft.events else { continue };
-        let class = &classes[*row_class];
+    let mut starving: Vec<Events> = Vec::new();
+    for (aggregation, draft) in drafts.iter_mut().enumerate() {
+        let Events::Collection { row_class, foreign_key, .. } = draft.events else { continue };
+        let class = &classes[row_class];
         let key = Expr {
-            kind: ExprKind::Feature(*foreign_key),
-            ty: class.features[*foreign_key].ty.clone(),
-            span: class.features[*foreign_key].span,
+            kind: ExprKind::Feature(foreign_key),
+            ty: class.features[foreign_key].ty.clone(),
+            span: class.features[foreign_key].span,
         };
-        let mut reads = vec![*foreign_key];
-        for column in &draft.columns {
-            reads.extend(features_read(column).into_iter().map(|(feature, _)| feature));
-        }
-        reads.sort_unstable();
-        reads.dedup();
-        let mut is_fed = false;
-        // The resolver that lacks the least, for the warning.
-        let mut nearest: Option<(usize, Vec<usize>)> = None;
+        let mut is_fed = vec![false; draft.leaves.len()];
         for (index, resolver) in resolvers.iter_mut().enumerate() {
-            if resolver.class != *row_class || resolver.window.is_some() {
+            if resolver.class != row_class || resolver.window.is_some() {
                 continue;
             }
             let known = known(class, resolver);
-            let missing: Vec<usize> = reads.iter().copied().filter(|read| !known[*read]).collect();
-            if !missing.is_empty() {
-                if nearest.as_ref().is_none_or(|(_, least)| missing.len() < least.len()) {
-                    nearest = Some((index, missing));
-                }
+            let columns: Vec<bool> = draft.columns.iter().map(|column| lacks(column, &known).is_empty()).collect();
+            let counts: Vec<bool> = draft
+                .leaves
+                .iter()
+                .map(|leaf| known[foreign_key] && leaf_columns(leaf).all(|column| columns[column]))
+                .collect();
+            if !counts.contains(&true) {
                 continue;
             }
-            is_fed = true;
+            is_fed.iter_mut().zip(counts).for_each(|(fed, counts)| *fed |= counts);
             if matches!(draft.keeping, Keeping::Materialized(_)) && !resolver.updates_materialized {
                 continue;
             }
-            if draft.is_windowed() && resolver.timestamp.is_none() && !without_clock.contains(&index) {
+            if draft.needs_time() && resolver.timestamp.is_none() && !without_clock.contains(&index) {
                 without_clock.push(index);
                 context.report(no_clock(class, resolver, draft));
             }
             let mut next = next_local(resolver);
-            let columns = draft.columns.iter().map(|column| copied(column, &mut next)).collect();
-            resolver.feeds.push(Feed { aggregation, key: Some(key.clone()), columns });
-        }
-        if !is_fed && !starving.contains(&&draft.events) && !context.package.streams.is_empty() {
-            starving.push(&draft.events);
-            let diagnostic = Diagnostic::new(Code::W0204, format!("no resolver feeds `{}`", draft.name()), draft.span);
-            context.report(match nearest {
-                Some((index, missing)) => {
-                    let unset = unset(class, &known(class, &resolvers[index]), missing);
-                    let names: Vec<&str> = unset.iter().map(|feature| class.features[*feature].name.as_str()).collect();
-                    let resolver = &resolvers[index];
-                    diagnostic
-                        .label(resolver.span, format!("writes `{}`, and does not set {}", class.name, either(&names)))
-                        .note("a message counts where its resolver sets all that the aggregates read")
-                        .help("set it there, or leave it out of the aggregates")
+            let columns = draft.columns.iter_mut().zip(columns).map(|(column, is_known)| {
+                if is_known {
+                    return copied(column, &mut next);
                 }
-                None => diagnostic.at(format!("no stream resolver writes `{}`", class.name)).help(format!(
-                    "write one, `stream …(msg: …) -> {}`: until then every aggregate is empty",
-                    class.name
-                )),
+                // Null is passed over by every aggregate that reads it.
+                column.ty = column.ty.to_optional();
+                Expr { kind: ExprKind::Const(Value::Null), ty: column.ty.clone(), span: column.span }
             });
+            let feed = Feed { aggregation, key: Some(key.clone()), columns: columns.collect() };
+            resolver.feeds.push(feed);
         }
+        if context.package.streams.is_empty() || !is_fed.contains(&false) {
+            continue;
+        }
+        if is_fed.contains(&true) {
+            for (leaf, _) in draft.leaves.iter().zip(is_fed).filter(|(_, fed)| !fed) {
+                let reads = leaf_columns(leaf).map(|column| &draft.columns[column]).collect();
+                let diagnostic = Diagnostic::new(Code::W0204, "no resolver feeds this aggregate", leaf.span);
+                context.report(starves(diagnostic, class, resolvers, (row_class, foreign_key), reads));
+            }
+        } else if !starving.contains(&draft.events) {
+            starving.push(draft.events.clone());
+            let diagnostic = Diagnostic::new(Code::W0204, format!("no resolver feeds `{}`", draft.name()), draft.span);
+            let reads = draft.columns.iter().collect();
+            context.report(starves(diagnostic, class, resolvers, (row_class, foreign_key), reads));
+        }
+    }
+}
+
+/// The columns that an aggregate reads.
+fn leaf_columns(leaf: &Leaf) -> impl Iterator<Item = usize> {
+    leaf.filter.into_iter().chain(leaf.args.iter().copied())
+}
+
+/// The features that an expression reads and that are not known.
+fn lacks(expr: &Expr, known: &[bool]) -> Vec<usize> {
+    features_read(expr).into_iter().map(|(feature, _)| feature).filter(|feature| !known[*feature]).collect()
+}
+
+/// What the resolver nearest to feeding these columns would have to set.
+fn starves(
+    diagnostic: Diagnostic,
+    class: &FeatureClass,
+    resolvers: &[StreamResolver],
+    (row_class, foreign_key): (usize, usize),
+    reads: Vec<&Expr>,
+) -> Diagnostic {
+    let nearest = resolvers
+        .iter()
+        .filter(|resolver| resolver.class == row_class && resolver.window.is_none())
+        .map(|resolver| {
+            let known = known(class, resolver);
+            let mut missing: Vec<usize> = reads.iter().flat_map(|read| lacks(read, &known)).collect();
+            missing.extend((!known[foreign_key]).then_some(foreign_key));
+            (resolver, unset(class, &known, missing))
+        })
+        .min_by_key(|(_, unset)| unset.len());
+    match nearest {
+        Some((resolver, unset)) => {
+            let names: Vec<&str> = unset.iter().map(|feature| class.features[*feature].name.as_str()).collect();
+            diagnostic
+                .label(resolver.span, format!("writes `{}`, and does not set {}", class.name, either(&names)))
+                .note("a message counts where its resolver sets all that the aggregate reads")
+                .help("set it there, or leave it out of the aggregate")
+        }
+        None => diagnostic
+            .at(format!("no stream resolver writes `{}`", class.name))
+            .help(format!("write one, `stream …(msg: …) -> {}`: until then every aggregate is empty", class.name)),
     }
 }
 
 /// A window without a clock (E0440), for a resolver that writes rows.
 fn no_clock(class: &FeatureClass, resolver: &StreamResolver, draft: &Draft) -> Diagnostic {
+    let (what, how) = match draft.is_windowed() {
+        true => ("windows", "over windows"),
+        false => ("aggregates that go by time", "by time"),
+    };
     let diagnostic = Diagnostic::new(
         Code::E0440,
-        format!("the resolver `{}` feeds windows, and does not say when a message happened", resolver.name),
+        format!("the resolver `{}` feeds {what}, and does not say when a message happened", resolver.name),
         resolver.span,
     )
-    .label(draft.span, format!("`{}` is aggregated over windows", draft.name()));
-    let diagnostic =
-        diagnostic.note("which window an event is in is a matter of its time, so the clock is not left open");
+    .label(draft.span, format!("`{}` is aggregated {how}", draft.name()))
+    .note("the time of an event decides what it counts for, so the clock is not left open");
     let time = class.time.map(|time| &class.features[time].name);
     match time {
         Some(time) => diagnostic.help(format!(

@@ -4,6 +4,7 @@ mod common;
 
 use chalk_diagnostics::Code;
 use chalk_hir::program::{AggregationKind, ExprKind, Program, RelationKind, Tier, Window};
+use chalk_types::Value;
 use common::{accept, refuse};
 
 /// The sample of the design's page on windows, with a resolver that feeds it.
@@ -245,17 +246,39 @@ fn a_resolver_may_leave_materialized_aggregations_alone() {
 }
 
 #[test]
-fn a_row_whose_features_are_not_all_set_is_no_event() {
+fn a_message_counts_for_the_aggregates_whose_features_its_resolver_sets() {
     let source = users("  notes: int = payments.where(note == \"gift\").count()\n  count: int = payments.count()")
         + "stream pay_without_note(msg: Paid) -> Payment
   from s
 {
   id = msg.id, user = msg.user, amount = msg.amount
 }
+stream pay_without_user(msg: Paid) -> Payment
+  from s
+{
+  id = msg.id, note = msg.note
+}
 ";
     let program = program(&source);
-    assert_eq!(program.resolvers[0].feeds.len(), 1);
-    assert_eq!(program.resolvers[1].feeds.len(), 0, "both features share an aggregation, which reads the note");
+    let columns = |resolver: usize| &program.resolvers[resolver].feeds[0].columns;
+    assert!(matches!(columns(0)[0].kind, ExprKind::Equal { .. }));
+    // Both share an aggregation: the filter is null there, so that `notes` passes over what `count` counts.
+    assert!(matches!(columns(1)[0].kind, ExprKind::Const(Value::Null)));
+    assert_eq!(program.aggregations[0].columns[0].ty.to_string(), "bool?");
+    assert!(program.resolvers[2].feeds.is_empty());
+}
+
+#[test]
+fn an_aggregate_that_nobody_feeds_is_told_apart_from_the_others() {
+    let source = users("  notes: int = payments.where(note == \"gift\").count()\n  count: int = payments.count()")
+        .replace(", note = msg.note", "");
+    refuse(&source, &[Code::W0204], &["no resolver feeds this aggregate", "does not set `note`"]);
+}
+
+#[test]
+fn aggregates_that_go_by_time_need_a_clock_without_windows_too() {
+    let source = users("  latest: string? = payments.last(note)").replace(", at = msg.at", "");
+    refuse(&source, &[Code::E0440], &["is aggregated by time", "`at = …`"]);
 }
 
 /// A resolver over windows with these clauses and this body.
