@@ -9,5 +9,6 @@ mod model;
 mod pages;
 mod random;
 mod resolution;
+mod stored;
 mod support;
 mod types;
