@@ -1,9 +1,10 @@
 //! The changelog: the commit itself. One append-only sequence of checksummed records per worker.
 //!
 //! Segment file `worker-WWW-SSSSSSSSSSSSSSSSSSSS.log` (worker, sequence number of its first record): the 8 bytes
-//! `CHKLOG1\n`, then records: `CRC32 of what follows u32 · size u32 · payload`. Payload: `seq u64 · previous seq u64 ·
+//! `CHKLOG2\n`, then records: `CRC32 of what follows u32 · size u32 · payload`. Payload: `seq u64 · previous seq u64 ·
 //! position count u32 · (source u32 · partition i32 · offset i64 · byte offset u64)… · row count u32 · (varint size,
-//! key · varint size, row)…`, all little-endian. Rows are absolute, so replaying a record twice changes nothing.
+//! key · varint size, row)… · events size u32 · events`, all little-endian. Rows are absolute, and entries of state remember the offset
+//! of their last event, so replaying a record twice changes nothing. Events are what the engine logged, unread here.
 //!
 //! Files are rotated and deleted, never truncated or appended to by a later run: a torn tail stays where it is, reading
 //! stops there, and the next run's first record says which record it follows. A chain that does not close means that
@@ -26,7 +27,9 @@ use super::pending::Pending;
 use super::store::StoreError;
 use chalk_types::varint;
 
-const MAGIC: &[u8; 8] = b"CHKLOG1\n";
+const MAGIC: &[u8; 8] = b"CHKLOG2\n";
+/// What the magic of every version begins with.
+const MAGIC_FAMILY: &[u8] = b"CHKLOG";
 /// CRC and size before each payload.
 const FRAME_BYTES: usize = 8;
 
@@ -41,6 +44,8 @@ pub struct Record<'a> {
     pub positions: Vec<(u32, i32, Position)>,
     /// Keys and rows.
     pub rows: Vec<(&'a [u8], &'a [u8])>,
+    /// What the engine logged: events, dedup keys, closed windows.
+    pub events: &'a [u8],
 }
 
 /// A segment that is not written any more.
@@ -71,67 +76,37 @@ impl Changelogs {
         self.sealed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads every record that is newer than `applied` says for its log, log by log in the order of writing. Returns
-    /// the
-    /// last number of each log. To be called once, before any writer is made.
+    /// Reads every record that is newer than `applied` says for its log, in the order of the numbers over all logs: a partition may
+    /// have moved from one worker to another, and its events have an order. Returns the last number of each log. To be
+    /// called once, before any writer is made.
     pub fn replay(
         &self,
         applied: &BTreeMap<u32, u64>,
-        visit: &mut dyn FnMut(u32, &Record<'_>),
+        visit: &mut dyn FnMut(u32, &Record<'_>) -> Result<(), StoreError>,
     ) -> Result<BTreeMap<u32, u64>, StoreError> {
-        let mut last_of: BTreeMap<u32, u64> = applied.clone();
+        let mut chains = Vec::new();
         for (log, segments) in self.segments()? {
-            let applied_seq = applied.get(&log).copied().unwrap_or(0);
-            let mut last = None;
-            let mut empty = Vec::new();
-            let count = segments.len();
-            for (index, path) in segments.into_iter().enumerate() {
-                let bytes = fs::read(&path).map_err(|error| failed("read", &path, &error))?;
-                let mut broken = None;
-                let before = last;
-                let read = read_segment(&bytes, &mut |record| {
-                    // It may also follow one that a checkpoint has made superfluous.
-                    let follows = last == Some(record.previous) || record.previous <= applied_seq;
-                    if !follows && broken.is_none() {
-                        broken = Some((record.seq, record.previous));
-                    }
-                    if broken.is_some() {
-                        return;
-                    }
-                    last = Some(record.seq);
-                    if record.seq > applied_seq {
-                        visit(log, record);
-                    }
-                });
-                if let Some((seq, previous)) = broken {
-                    return Err(StoreError(format!(
-                        "the changelog is damaged: record {seq} in `{}` follows record {previous}, but what is there before it ends \
-                         at {}. Commits in between are lost: restore data_dir from a copy, or start with an empty one to compute anew",
-                        path.display(),
-                        last.unwrap_or(applied_seq),
-                    )));
-                }
-                if read < bytes.len() && index + 1 == count {
-                    tracing::warn!(
-                        segment = %path.display(),
-                        dropped_bytes = bytes.len() - read,
-                        "the changelog ends in a record that was not written to its end; it was not acknowledged and is passed over"
-                    );
-                }
-                match last {
-                    Some(last_seq) if last != before => {
-                        let size_bytes = bytes.len() as u64;
-                        self.sealed().push(Sealed { log, path, last_seq, size_bytes });
-                    }
-                    _ => empty.push(path),
-                }
+            let mut chain = Chain::new(log, segments, applied.get(&log).copied().unwrap_or(0));
+            chain.advance(self)?;
+            chains.push(chain);
+        }
+        // The log whose next record has the least number; a handful of logs, so looking at each is as good as a heap.
+        while let Some(chain) = chains.iter_mut().filter(|chain| chain.next.is_some()).min_by_key(|chain| chain.seq()) {
+            if let Some(record) = chain.record()
+                && record.seq > chain.applied
+            {
+                visit(chain.log, &record)?;
             }
+            chain.advance(self)?;
+        }
+        let mut last_of = applied.clone();
+        for chain in chains {
             // The chain is whole, so nothing in them was ever acknowledged; their names are wanted again.
-            for path in empty {
-                fs::remove_file(&path).map_err(|error| failed("delete", &path, &error))?;
+            for path in &chain.empty {
+                fs::remove_file(path).map_err(|error| failed("delete", path, &error))?;
             }
-            if let Some(last) = last {
-                last_of.insert(log, last.max(applied_seq));
+            if let Some(last) = chain.last {
+                last_of.insert(chain.log, last.max(chain.applied));
             }
         }
         Ok(last_of)
@@ -183,6 +158,100 @@ impl Changelogs {
     pub fn sealed_bytes(&self) -> u64 {
         self.sealed().iter().map(|segment| segment.size_bytes).sum()
     }
+}
+
+/// A log being read: its segments one after the other, and the record that is next.
+struct Chain {
+    log: u32,
+    applied: u64,
+    segments: std::vec::IntoIter<PathBuf>,
+    segment: Option<(PathBuf, Vec<u8>)>,
+    /// Where in the segment the next record is, and where it ends.
+    next: Option<(usize, usize)>,
+    /// The number of the last record so far.
+    last: Option<u64>,
+    /// Whether the segment has given a record.
+    gave: bool,
+    /// Segments without a record.
+    empty: Vec<PathBuf>,
+}
+
+impl Chain {
+    fn new(log: u32, segments: Vec<PathBuf>, applied: u64) -> Chain {
+        let segments = segments.into_iter();
+        Chain { log, applied, segments, segment: None, next: None, last: None, gave: false, empty: Vec::new() }
+    }
+
+    fn record(&self) -> Option<Record<'_>> {
+        let ((_, bytes), (start, _)) = (self.segment.as_ref()?, self.next?);
+        read_record(&mut &bytes[start..])
+    }
+
+    fn seq(&self) -> u64 {
+        self.record().map_or(u64::MAX, |record| record.seq)
+    }
+
+    /// Goes to the record after the one that is next.
+    fn advance(&mut self, logs: &Changelogs) -> Result<(), StoreError> {
+        let mut at = self.next.take().map_or(MAGIC.len(), |(_, end)| end);
+        loop {
+            if let Some((path, bytes)) = &self.segment {
+                let mut rest = bytes.get(at..).unwrap_or_default();
+                if bytes.starts_with(MAGIC)
+                    && let Some(record) = read_record(&mut rest)
+                {
+                    // It may also follow one that a checkpoint has made superfluous.
+                    if self.last != Some(record.previous) && record.previous > self.applied {
+                        return Err(broken(path, &record, self.last.unwrap_or(self.applied)));
+                    }
+                    self.last = Some(record.seq);
+                    self.gave = true;
+                    self.next = Some((at, bytes.len() - rest.len()));
+                    return Ok(());
+                }
+                self.end_segment(logs, at);
+            }
+            let Some(path) = self.segments.next() else { return Ok(()) };
+            let bytes = fs::read(&path).map_err(|error| failed("read", &path, &error))?;
+            if bytes.starts_with(MAGIC_FAMILY) && bytes.len() >= MAGIC.len() && !bytes.starts_with(MAGIC) {
+                return Err(StoreError(format!(
+                    "`{}` was written by another version of chalkd, whose changelog this one cannot read: run that version, or start \
+                     with an empty data_dir to compute anew",
+                    path.display()
+                )));
+            }
+            self.segment = Some((path, bytes));
+            self.gave = false;
+            at = MAGIC.len();
+        }
+    }
+
+    fn end_segment(&mut self, logs: &Changelogs, read: usize) {
+        let Some((path, bytes)) = self.segment.take() else { return };
+        if read < bytes.len() && self.segments.as_slice().is_empty() {
+            tracing::warn!(
+                segment = %path.display(),
+                dropped_bytes = bytes.len() - read,
+                "the changelog ends in a record that was not written to its end; it was not acknowledged and is passed over"
+            );
+        }
+        match self.last {
+            Some(last_seq) if self.gave => {
+                logs.sealed().push(Sealed { log: self.log, path, last_seq, size_bytes: bytes.len() as u64 });
+            }
+            _ => self.empty.push(path),
+        }
+    }
+}
+
+fn broken(path: &Path, record: &Record<'_>, last: u64) -> StoreError {
+    StoreError(format!(
+        "the changelog is damaged: record {} in `{}` follows record {}, but what is there before it ends at {last}. Commits in between are \
+         lost: restore data_dir from a copy, or start with an empty one to compute anew",
+        record.seq,
+        path.display(),
+        record.previous,
+    ))
 }
 
 /// One worker's end of its log.
@@ -287,21 +356,13 @@ fn encode_record(out: &mut Vec<u8>, seq: u64, previous: u64, pending: &Pending) 
         varint::put(out, row.len() as u64);
         out.extend_from_slice(row);
     }
+    out.extend_from_slice(&u32::try_from(pending.events.len()).ok()?.to_le_bytes());
+    out.extend_from_slice(&pending.events);
     let size = u32::try_from(out.len() - start - FRAME_BYTES).ok()?;
     out[start + 4..start + 8].copy_from_slice(&size.to_le_bytes());
     let crc = crc32fast::hash(&out[start + 4..]);
     out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
     Some(())
-}
-
-/// Reads records until the end or the first that is torn; returns how many bytes were good.
-fn read_segment(bytes: &[u8], visit: &mut dyn FnMut(&Record<'_>)) -> usize {
-    let Some(mut rest) = bytes.strip_prefix(MAGIC) else { return 0 };
-    loop {
-        let good = bytes.len() - rest.len();
-        let Some(record) = read_record(&mut rest) else { return good };
-        visit(&record);
-    }
 }
 
 fn read_record<'a>(rest: &mut &'a [u8]) -> Option<Record<'a>> {
@@ -333,7 +394,9 @@ fn decode_payload(mut input: &[u8]) -> Option<Record<'_>> {
     let rows = (0..u32::from_le_bytes(varint::take_array(input)?))
         .map(|_| Some((varint::take_sized(input)?, varint::take_sized(input)?)))
         .collect::<Option<_>>()?;
-    Some(Record { seq, previous, positions, rows })
+    let size = u32::from_le_bytes(varint::take_array(input)?) as usize;
+    let events = varint::take_bytes(input, size)?;
+    Some(Record { seq, previous, positions, rows, events })
 }
 
 #[cfg(test)]
@@ -349,6 +412,7 @@ mod tests {
         let stamp = Stamp { timed: true, time_us: offset, offset, partition: 0, source: 0 };
         pending.put(&store_key, 0, &stamp, format!("value {offset}").as_bytes());
         pending.advance(0, 0, Position { offset: offset + 1, byte_offset: offset as u64 * 10 });
+        pending.events.extend_from_slice(&offset.to_le_bytes());
         pending
     }
 
@@ -368,7 +432,9 @@ mod tests {
                 record.positions,
                 [(0, 0, Position { offset: record.seq as i64 + 1, byte_offset: record.seq * 10 })]
             );
+            assert_eq!(record.events, record.seq.to_le_bytes());
             seqs.push(record.seq);
+            Ok(())
         })?;
         Ok(seqs)
     }
@@ -418,9 +484,12 @@ mod tests {
         for at in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[at / 8] ^= 1 << (at % 8);
-            let mut seqs = Vec::new();
-            read_segment(&flipped, &mut |record| seqs.push(record.seq));
-            assert!(seqs.is_empty() || seqs == [1], "bit {at}: {seqs:?}");
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(path.file_name().unwrap()), &flipped).unwrap();
+            match replay(dir.path(), 0) {
+                Ok(seqs) => assert!(seqs.is_empty() || seqs == [1], "bit {at}: {seqs:?}"),
+                Err(error) => assert!(at < 8 * 8 && error.to_string().contains("another version"), "bit {at}: {error}"),
+            }
         }
     }
 
@@ -444,12 +513,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), 1..20, 0, 300);
         let logs = Changelogs::open(dir.path(), 300).unwrap();
-        logs.replay(&BTreeMap::new(), &mut |_, _| {}).unwrap();
+        logs.replay(&BTreeMap::new(), &mut |_, _| Ok(())).unwrap();
         let before = files(dir.path()).len();
         let applied = BTreeMap::from([(0, 10)]);
         assert!(logs.delete_applied(&applied).unwrap() > 0);
         assert!(files(dir.path()).len() < before);
         assert_eq!(replay(dir.path(), 10).unwrap(), (11..20).collect::<Vec<_>>());
         assert!(replay(dir.path(), 0).is_err(), "without the checkpoint that allowed it, they are missed");
+    }
+
+    #[test]
+    fn records_of_several_logs_come_back_in_the_order_of_their_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = Changelogs::open(dir.path(), 300).unwrap();
+        let mut writers = [Writer::new(0, 0), Writer::new(1, 0), Writer::new(2, 0)];
+        for seq in 1..60u64 {
+            let writer = &mut writers[(seq * seq % 7 % 3) as usize];
+            writer.append(&logs, seq, &pending(seq as i64), true).unwrap();
+        }
+        assert_eq!(replay(dir.path(), 0).unwrap(), (1..60).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_log_of_another_version_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("worker-000-00000000000000000001.log"), b"CHKLOG1\nanything").unwrap();
+        let error = replay(dir.path(), 0).unwrap_err();
+        assert!(error.to_string().contains("another version of chalkd"), "{error}");
     }
 }

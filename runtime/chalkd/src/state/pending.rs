@@ -18,6 +18,8 @@ pub struct Pending {
     pub rows: HashMap<Box<[u8]>, Vec<u8>, BuildKeyHasher>,
     /// By source number and partition.
     pub positions: BTreeMap<(u32, i32), Position>,
+    /// What the engine logged of these messages: events, dedup keys, closed windows.
+    pub events: Vec<u8>,
     /// Lines for the dead letter file.
     pub dead_letters: Vec<u8>,
     /// Messages consumed.
@@ -57,6 +59,6 @@ impl Pending {
 
     /// Memory it takes, about.
     pub fn size_bytes(&self) -> usize {
-        self.size_bytes + self.dead_letters.len()
+        self.size_bytes + self.dead_letters.len() + self.events.len()
     }
 }

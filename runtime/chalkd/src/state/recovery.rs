@@ -41,6 +41,7 @@ pub fn recover(store: Box<dyn Store>, changelog_dir: &Path, segment_bytes: u64) 
         records += 1;
         rows += record.rows.len();
         state.apply(log, record.seq, record.rows.iter().copied(), record.positions.iter().copied());
+        Ok(())
     })?;
     let next_seq = last_seqs.values().copied().max().unwrap_or(0) + 1;
     state.next_seq.store(next_seq, Ordering::Relaxed);
