@@ -6,27 +6,28 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use chalk_artifact::manifest::Manifest;
+use chalk_artifact::manifest::{AggregationKind, Manifest};
 use chalk_connectors::SourceReader;
+use chalk_engine::{KeeperOptions, Numbers};
+
+use crate::closing::ClosePlan;
 
 use crate::committer::{CommitTarget, Committer};
 use crate::config::{Config, Environment, check_sources, source_identity, source_options};
 use crate::dead_letters::DeadLetters;
 use crate::fates::FateCounts;
-use crate::intake::{Intake, SourcePlan};
+use crate::intake::{Intake, ResolverPlan, SourcePlan};
 use crate::metrics::Metrics;
 use crate::online::{ClassReader, RowWriter};
 use crate::pipeline::Program;
 use crate::server::{QueryContext, Server};
-use crate::state::store::FjallStore;
-use crate::state::{Registry, State, recover};
+use crate::state::store::{FjallStore, Store, StoreError};
+use crate::state::{EngineState, Images, Registry, State, recover};
 use crate::stop::Stop;
+use crate::upkeep::Upkeep;
 use crate::worker::{Worker, WorkerSettings, WorkerSource};
-
-/// How often the checkpoint thread looks whether it is time.
-const CHECKPOINT_TICK: Duration = Duration::from_millis(100);
 
 /// A running program.
 pub struct App {
@@ -47,7 +48,8 @@ impl App {
         environment: Environment<'_>,
         until_end: bool,
     ) -> Result<App, String> {
-        let manifest = program.manifest();
+        let unstarted = program;
+        let manifest = unstarted.manifest();
         let errors = check_sources(config, Some(manifest));
         if !errors.is_empty() {
             return Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
@@ -60,14 +62,25 @@ impl App {
             .map_err(|error| format!("cannot create data_dir `{}`: {error}", config.data_dir.display()))?;
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let started = Instant::now();
-        let store =
-            FjallStore::open(&config.data_dir.join("store"), config.cache_bytes).map_err(|error| text(&error))?;
-        let saved = Registry::load(&store).map_err(|error| text(&error))?;
+        let store: Arc<dyn Store> = Arc::new(
+            FjallStore::open(&config.data_dir.join("store"), config.cache_bytes).map_err(|error| text(&error))?,
+        );
+        let saved = Registry::load(&*store).map_err(|error| text(&error))?;
         let mut registry = saved.clone();
         let plans = source_plans(manifest, config, environment, &mut registry)?;
         let classes = class_readers(manifest, &mut registry)?;
-        registry.save(&store, &saved).map_err(|error| text(&error))?;
-        let recovered = recover(Box::new(store), &config.data_dir.join("changelog"), config.segment_bytes)
+        let numbers = state_numbers(manifest, &plans, &mut registry);
+        registry.save(&*store, &saved).map_err(|error| text(&error))?;
+        let images = Arc::new(Images::new(store.clone()));
+        let program = unstarted.clone().with_state(KeeperOptions {
+            max_future_skew_us: config.max_future_skew.as_micros() as i64,
+            idle_after_us: config.idle_after.as_micros() as i64,
+            numbers: numbers.clone(),
+            cold: Some(images.clone()),
+            sql: None,
+        })?;
+        let engine = engine_state(&program, config, &numbers, images).map_err(|error| text(&error))?;
+        let recovered = recover(store, &config.data_dir.join("changelog"), config.segment_bytes, engine)
             .map_err(|error| text(&error))?;
         tracing::info!(
             records = recovered.records,
@@ -83,6 +96,7 @@ impl App {
         };
         let writers: Vec<_> = (0..worker_count).map(|worker| recovered.writer(worker as u32)).collect();
         let state = Arc::new(recovered.state);
+        make_tables(&plans, &numbers, &state);
         let dead_letters_path = if config.dead_letters_file.as_os_str().is_empty() {
             config.data_dir.join("dead_letters.ndjson")
         } else {
@@ -101,7 +115,7 @@ impl App {
                     .map_err(|error| text(&error))?;
             finite += if source.connector == "file" { readers.len() } else { 0 };
             for (index, reader) in readers.into_iter().enumerate() {
-                let intake = Intake::new(plan.clone(), program.clone(), metrics.clone(), fates.clone())?;
+                let intake = Intake::new(plan.clone(), program.clone(), metrics.clone())?;
                 per_worker[(plan.index + index) % worker_count].push(WorkerSource { reader, intake });
             }
         }
@@ -130,6 +144,7 @@ impl App {
                 state: state.clone(),
                 dead_letters: dead_letters.clone(),
                 metrics: metrics.clone(),
+                fates: fates.clone(),
                 fsync: config.fsync,
                 fsync_interval: config.fsync_interval,
             };
@@ -139,9 +154,11 @@ impl App {
             workers.push(spawn(&format!("worker-{index}"), move || worker.run())?);
         }
         let workers_ended = Arc::<AtomicBool>::default();
+        let numbers = plans.iter().map(|(plan, _)| (plan.index as u32, plan.number)).collect();
+        let upkeep = Upkeep { state, metrics, config: config.clone(), stop: stop.clone(), sources: numbers };
         let checkpoints = {
-            let (config, stop, ended) = (config.clone(), stop.clone(), workers_ended.clone());
-            spawn("checkpoint", move || make_checkpoints(&state, &metrics, &config, &stop, &ended))?
+            let ended = workers_ended.clone();
+            spawn("checkpoint", move || upkeep.run(&ended))?
         };
         Ok(App { stop, fates, address, workers, workers_ended, checkpoints, server })
     }
@@ -198,7 +215,7 @@ fn source_plans(
             let is_active = resolver.environments.is_empty() || resolver.environments.contains(&config.environment);
             if resolver.source as usize == index && is_active {
                 let writer = RowWriter::new(manifest, position, registry).map_err(|error| error.to_string())?;
-                resolvers.push((position, writer));
+                resolvers.push(ResolverPlan { index: position, name: resolver.name.as_str().into(), writer });
             }
         }
         if resolvers.is_empty() {
@@ -210,16 +227,80 @@ fn source_plans(
             continue;
         }
         let options = source_options(source, config, environment).map_err(|error| error.to_string())?;
-        let plan = SourcePlan {
-            index,
-            name: source.name.clone(),
-            number: registry.source(&source_identity(source, &options)),
-            max_future_skew_us: config.max_future_skew.as_micros() as i64,
-            resolvers,
-        };
+        let number = registry.source(&source_identity(source, &options));
+        let closes = resolvers
+            .iter()
+            .filter_map(|resolver| close_plan(manifest, resolver.index, number, registry).transpose())
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.to_string())?;
+        let plan = SourcePlan { index, name: source.name.as_str().into(), number, resolvers, closes };
         plans.push((Arc::new(plan), options));
     }
     Ok(plans)
+}
+
+/// How a resolver's tumbling windows are run and stored; none where it has none.
+fn close_plan(
+    manifest: &Manifest,
+    index: usize,
+    source: u32,
+    registry: &mut Registry,
+) -> Result<Option<ClosePlan>, StoreError> {
+    let resolver = &manifest.resolvers[index];
+    let Some(window) = &resolver.window else { return Ok(None) };
+    let mut outputs: Vec<(i64, &[u32])> =
+        window.closes.iter().map(|close| (close.window_us, &close.outputs[..])).collect();
+    if let Some(sql) = &window.sql
+        && let AggregationKind::Messages { windows_us, .. } = &manifest.aggregations[window.aggregation as usize].kind
+    {
+        outputs.extend(windows_us.iter().zip(&sql.outputs).map(|(window_us, outputs)| (*window_us, &outputs[..])));
+    }
+    let mut writers = Vec::new();
+    for (window_us, features) in outputs {
+        if !resolver.skip_online {
+            writers.push((window_us, RowWriter::of_window(manifest, resolver, features, registry)?));
+        }
+    }
+    Ok(Some(ClosePlan { resolver: index, name: resolver.name.clone(), source, writers }))
+}
+
+/// What the engine's state is called in store and log.
+fn state_numbers(manifest: &Manifest, plans: &Plans, registry: &mut Registry) -> Numbers {
+    let mut sources = vec![None; manifest.resolvers.len()];
+    for (plan, _) in plans {
+        plan.resolvers.iter().for_each(|resolver| sources[resolver.index] = Some(plan.number));
+    }
+    let (numbers, changed) = registry.numbers(manifest, &sources);
+    for sentence in changed {
+        tracing::warn!("{sentence}");
+    }
+    numbers
+}
+
+/// Makes the tables of all partitions that were ever read, so that queries see what is stored of them.
+fn make_tables(plans: &Plans, numbers: &Numbers, state: &State) {
+    let Some(engine) = state.engine() else { return };
+    for ((source, partition), _) in state.positions() {
+        for (plan, _) in plans.iter().filter(|(plan, _)| plan.number == source) {
+            for resolver in &plan.resolvers {
+                engine.make_tables(numbers.feeds[resolver.index].iter().map(|feed| (*feed, partition.into())));
+            }
+        }
+    }
+}
+
+/// The engine's state of a program that has one.
+fn engine_state(
+    program: &Arc<dyn Program>,
+    config: &Config,
+    numbers: &Numbers,
+    images: Arc<Images>,
+) -> Result<Option<EngineState>, StoreError> {
+    let Some(keeper) = program.keeper() else { return Ok(None) };
+    let resolvers = program.manifest().resolvers.iter().zip(&numbers.resolvers);
+    let within_us =
+        resolvers.filter_map(|(resolver, number)| Some((*number, resolver.dedup.as_ref()?.within_us))).collect();
+    EngineState::new(keeper.clone(), images, &config.data_dir.join("dedup"), within_us).map(Some)
 }
 
 fn class_readers(manifest: &Manifest, registry: &mut Registry) -> Result<Vec<ClassReader>, String> {
@@ -232,35 +313,4 @@ fn class_readers(manifest: &Manifest, registry: &mut Registry) -> Result<Vec<Cla
         readers.push(reader);
     }
     Ok(readers)
-}
-
-/// Makes checkpoints at intervals, and one at the end.
-fn make_checkpoints(state: &State, metrics: &Metrics, config: &Config, stop: &Stop, workers_ended: &AtomicBool) {
-    let mut last = Instant::now();
-    loop {
-        let at_end = workers_ended.load(Ordering::Acquire);
-        let is_due = last.elapsed() >= config.checkpoint_interval
-            || state.uncheckpointed_bytes() >= config.checkpoint_max_pending_bytes;
-        if at_end || is_due && state.uncheckpointed_bytes() > 0 {
-            last = Instant::now();
-            let timer = metrics.checkpoint_seconds.start_timer();
-            match state.checkpoint(config.max_rows_in_memory) {
-                Ok(report) => {
-                    timer.observe_duration();
-                    metrics.checkpointed_rows.inc_by(report.rows as u64);
-                    tracing::debug!(?report, "checkpoint");
-                }
-                Err(error) => return stop.fail(&error),
-            }
-            let (rows, dirty) = state.row_counts();
-            metrics.rows_in_memory.set(rows as i64);
-            metrics.rows_dirty.set(dirty as i64);
-            metrics.store_bytes.set(state.store_bytes() as i64);
-            metrics.changelog_bytes.set(state.changelog_bytes() as i64);
-        }
-        if at_end {
-            return;
-        }
-        thread::sleep(CHECKPOINT_TICK);
-    }
 }

@@ -16,6 +16,7 @@ use chalk_connectors::Position;
 
 use crate::config::Fsync;
 use crate::dead_letters::DeadLetters;
+use crate::fates::FateCounts;
 use crate::metrics::Metrics;
 use crate::state::State;
 use crate::state::changelog::Writer;
@@ -30,6 +31,8 @@ pub struct CommitTarget {
     pub dead_letters: Arc<DeadLetters>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// Where the fates of committed messages are counted.
+    pub fates: Arc<FateCounts>,
     /// `commit.fsync`
     pub fsync: Fsync,
     /// `commit.fsync_interval`
@@ -149,6 +152,7 @@ fn serve(
 }
 
 fn commit(worker: u32, writer: &mut Writer, target: &CommitTarget, pending: Pending) -> Result<Positions, StoreError> {
+    pending.tally.check();
     let timer = target.metrics.commit_seconds.start_timer();
     let sync = target.fsync == Fsync::Commit;
     if !pending.dead_letters.is_empty() {
@@ -157,5 +161,6 @@ fn commit(worker: u32, writer: &mut Writer, target: &CommitTarget, pending: Pend
     target.state.commit(writer, worker, &pending, sync)?;
     timer.observe_duration();
     target.metrics.committed_rows.inc_by(pending.rows.len() as u64);
+    target.fates.commit(&target.metrics, &pending.tally);
     Ok(pending.positions)
 }

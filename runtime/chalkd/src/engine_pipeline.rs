@@ -5,13 +5,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chalk_artifact::manifest::{KernelInput, Manifest};
+use chalk_artifact::manifest::Manifest;
 use chalk_connectors::Envelope;
 use chalk_decode::Tier;
-use chalk_engine::{Executor, ExpressionExecutor, InputBatch};
+use chalk_engine::{Executor, InputBatch, Keeper, KeeperOptions, Query, StoredRows};
 use chalk_types::Value;
 
-use crate::pipeline::{Computed, Expressions, Failure, Pipeline, Program};
+use crate::pipeline::{Computed, Failure, Pipeline, Program, Queries};
 
 /// Loads an artifact and links it.
 pub fn open(path: &Path) -> Result<Arc<dyn Program>, String> {
@@ -26,18 +26,32 @@ pub fn open(path: &Path) -> Result<Arc<dyn Program>, String> {
 pub struct EngineProgram {
     program: Arc<chalk_engine::Program>,
     tier: Tier,
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl EngineProgram {
-    /// A program that decodes by the tier.
+    /// A program that decodes by the tier; its state is not there yet.
     pub fn new(program: Arc<chalk_engine::Program>, tier: Tier) -> EngineProgram {
-        EngineProgram { program, tier }
+        EngineProgram { program, tier, keeper: None }
+    }
+
+    fn state(&self) -> Result<Arc<Keeper>, String> {
+        self.keeper.clone().ok_or_else(|| "the program has no state yet; this is a bug of chalkd".to_owned())
     }
 }
 
 impl Program for EngineProgram {
     fn manifest(&self) -> &Manifest {
         self.program.manifest()
+    }
+
+    fn with_state(self: Arc<Self>, options: KeeperOptions) -> Result<Arc<dyn Program>, String> {
+        let keeper = Some(Arc::new(Keeper::new(&self.program, options)?));
+        Ok(Arc::new(EngineProgram { program: self.program.clone(), tier: self.tier, keeper }))
+    }
+
+    fn keeper(&self) -> Option<&Arc<Keeper>> {
+        self.keeper.as_ref()
     }
 
     fn pipeline(&self, resolvers: &[usize]) -> Result<Box<dyn Pipeline>, String> {
@@ -50,19 +64,19 @@ impl Program for EngineProgram {
                 Ok((*resolver, executor))
             })
             .collect::<Result<_, String>>()?;
-        Ok(Box::new(EnginePipeline { executors, input: InputBatch::new(), failures: Vec::new() }))
+        let keeper = self.state()?;
+        Ok(Box::new(EnginePipeline { executors, keeper, input: InputBatch::new(), failures: Vec::new() }))
     }
 
-    fn expressions(&self, class: usize) -> Result<Option<Box<dyn Expressions>>, String> {
-        let executor = ExpressionExecutor::new(&self.program, class).map_err(|error| {
-            format!("the expressions of `{}`: {error}", self.program.manifest().classes[class].name)
-        })?;
-        Ok(executor.map(|executor| Box::new(EngineExpressions(executor)) as Box<dyn Expressions>))
+    fn queries(&self) -> Result<Box<dyn Queries>, String> {
+        let query = Query::new(&self.program).map_err(|error| format!("the expressions: {error}"))?;
+        Ok(Box::new(EngineQueries { query, keeper: self.state()? }))
     }
 }
 
 struct EnginePipeline {
     executors: Vec<(usize, Executor)>,
+    keeper: Arc<Keeper>,
     input: InputBatch,
     failures: Vec<Failure>,
 }
@@ -88,9 +102,11 @@ impl Pipeline for EnginePipeline {
         self.input.message(row)
     }
 
-    fn run(&mut self, now_us: i64, visit: &mut dyn FnMut(&Computed<'_>)) {
+    fn run(&mut self, now_us: i64, log: &mut Vec<u8>, visit: &mut dyn FnMut(&Computed<'_>)) -> Result<(), String> {
         for (resolver, executor) in &mut self.executors {
-            let output = executor.run(&self.input, now_us);
+            executor.run(&self.input, now_us);
+            let output = executor.output_mut();
+            self.keeper.admit(*resolver, &self.input, output, now_us, log)?;
             self.failures.clear();
             self.failures.extend(output.errors.iter().map(|error| Failure {
                 row: error.row,
@@ -108,6 +124,7 @@ impl Pipeline for EnginePipeline {
                 failures: &self.failures,
             });
         }
+        Ok(())
     }
 
     fn clear(&mut self) {
@@ -115,15 +132,20 @@ impl Pipeline for EnginePipeline {
     }
 }
 
-struct EngineExpressions(ExpressionExecutor);
+struct EngineQueries {
+    query: Query,
+    keeper: Arc<Keeper>,
+}
 
-impl Expressions for EngineExpressions {
-    fn run(&mut self, row: &[Value], now_us: i64) -> Result<Vec<(usize, Value)>, String> {
-        let values = self.0.run(now_us, |input| match input {
-            KernelInput::Feature(feature) => Ok(row[*feature as usize].clone()),
-            _ => Ok(Value::Null),
-        });
-        let features = self.0.features().iter().map(|feature| *feature as usize);
-        features.zip(values).map(|(feature, value)| Ok((feature, value?))).collect()
+impl Queries for EngineQueries {
+    fn run(
+        &mut self,
+        rows: &dyn StoredRows,
+        class: usize,
+        key: &Value,
+        values: &[Value],
+        now_us: i64,
+    ) -> Vec<Result<Value, String>> {
+        self.query.run(&self.keeper, rows, class, key, values, now_us)
     }
 }

@@ -7,6 +7,8 @@
 
 pub mod app;
 pub mod cli;
+pub mod clock;
+mod closing;
 pub mod committer;
 pub mod config;
 pub mod dead_letters;
@@ -20,4 +22,5 @@ pub mod server;
 pub mod state;
 pub mod stop;
 mod suggest;
+mod upkeep;
 pub mod worker;

@@ -12,6 +12,8 @@ pub struct Metrics {
     registry: Registry,
     /// Messages by source, partition, resolver and fate.
     pub messages: IntCounterVec,
+    /// Messages consumed by source and partition: for every resolver of the source, the sum of its fates.
+    pub consumed: IntCounterVec,
     /// Bytes of messages by source.
     pub message_bytes: IntCounterVec,
     /// Seconds to compute a batch, by source.
@@ -36,6 +38,18 @@ pub struct Metrics {
     pub store_bytes: IntGauge,
     /// Bytes of sealed changelog segments.
     pub changelog_bytes: IntGauge,
+    /// Entries of aggregations, and dedup keys, in memory.
+    pub state_entries: IntGaugeVec,
+    /// Bytes of memory that they take.
+    pub state_bytes: IntGaugeVec,
+    /// Entries of aggregations that no window sees any more.
+    pub expired: IntCounter,
+    /// Entries of aggregations that were dropped from memory and are in the store.
+    pub evicted: IntCounter,
+    /// Tumbling windows that have run, by resolver.
+    pub windows: IntCounterVec,
+    /// Rows of windows that failed, by resolver.
+    pub window_failures: IntCounterVec,
     /// Seconds of an online query.
     pub query_seconds: Histogram,
     /// Online queries by outcome.
@@ -64,6 +78,13 @@ impl Default for Metrics {
             messages: make!(IntCounterVec::new(
                 Opts::new("chalk_messages_total", "Messages by what became of them; each counts once per resolver."),
                 &["source", "partition", "resolver", "fate"]
+            )),
+            consumed: make!(IntCounterVec::new(
+                Opts::new(
+                    "chalk_consumed_total",
+                    "Messages consumed and committed; the sum of the fates of each resolver."
+                ),
+                &["source", "partition"]
             )),
             message_bytes: make!(IntCounterVec::new(
                 Opts::new("chalk_message_bytes_total", "Bytes of messages consumed."),
@@ -99,6 +120,33 @@ impl Default for Metrics {
             rows_dirty: make!(IntGauge::new("chalk_rows_dirty", "Rows that the next checkpoint writes.")),
             store_bytes: make!(IntGauge::new("chalk_store_bytes", "Size of the embedded store on disk.")),
             changelog_bytes: make!(IntGauge::new("chalk_changelog_bytes", "Size of sealed changelog segments.")),
+            state_entries: make!(IntGaugeVec::new(
+                Opts::new(
+                    "chalk_state_entries",
+                    "Entries of aggregations (`aggregates`) and dedup keys (`dedup`) in memory."
+                ),
+                &["kind"]
+            )),
+            state_bytes: make!(IntGaugeVec::new(
+                Opts::new("chalk_state_bytes", "Memory of aggregations (`aggregates`) and dedup keys (`dedup`)."),
+                &["kind"]
+            )),
+            expired: make!(IntCounter::new(
+                "chalk_state_expired_total",
+                "Keys of aggregations that no window sees any more and that were forgotten."
+            )),
+            evicted: make!(IntCounter::new(
+                "chalk_state_evicted_total",
+                "Entries of aggregations dropped from memory; they are in the store."
+            )),
+            windows: make!(IntCounterVec::new(
+                Opts::new("chalk_windows_total", "Tumbling windows that have run."),
+                &["resolver"]
+            )),
+            window_failures: make!(IntCounterVec::new(
+                Opts::new("chalk_window_failures_total", "Keys of tumbling windows whose values failed."),
+                &["resolver"]
+            )),
             query_seconds: make!(Histogram::with_opts(seconds(
                 "chalk_online_query_seconds",
                 "Time of an online query in the process."

@@ -6,7 +6,7 @@
 //! This file must not know sources or HTTP.
 
 use arrow_array::RecordBatch;
-use chalk_artifact::manifest::{FeatureClass, Manifest, ResolverOutput};
+use chalk_artifact::manifest::{FeatureClass, Manifest, Resolver, ResolverOutput};
 use chalk_engine::values::encode_at;
 use chalk_types::codec::{decode, encode};
 use chalk_types::{IntWidth, Kind, Type, Value};
@@ -27,23 +27,44 @@ pub struct RowWriter {
 }
 
 impl RowWriter {
-    /// For a resolver; `None` where nothing of it is kept online.
+    /// For a resolver's messages; `None` where nothing of them is kept online.
     pub fn new(manifest: &Manifest, resolver: usize, registry: &mut Registry) -> Result<Option<RowWriter>, StoreError> {
         let resolver = &manifest.resolvers[resolver];
-        if resolver.skip_online {
+        // A windowed resolver sets no feature: its messages are events, and its windows set features.
+        let sets_features = resolver.outputs.iter().any(|output| matches!(output, ResolverOutput::Feature(_)));
+        if resolver.skip_online || !sets_features {
             return Ok(None);
         }
-        let class = &manifest.classes[resolver.class as usize];
-        let key_feature = &class.features[class.primary_key as usize];
-        let number = registry.class(&class.namespace, &key_feature.ty)?;
-        let mut key = None;
-        let (mut columns, mut fields) = (Vec::new(), Vec::new());
         let features = resolver.outputs.iter().filter_map(|output| match output {
             ResolverOutput::Feature(position) => Some((*position, true)),
             // Expressions are computed when they are asked for: another resolver may have changed what they read.
             ResolverOutput::Expression(position) => Some((*position, false)),
             ResolverOutput::Event | ResolverOutput::EventTime => None,
         });
+        RowWriter::of(manifest, resolver, features, registry).map(Some)
+    }
+
+    /// For the rows of a resolver's tumbling windows, whose columns are these features.
+    pub fn of_window(
+        manifest: &Manifest,
+        resolver: &Resolver,
+        features: &[u32],
+        registry: &mut Registry,
+    ) -> Result<RowWriter, StoreError> {
+        RowWriter::of(manifest, resolver, features.iter().map(|feature| (*feature, true)), registry)
+    }
+
+    fn of(
+        manifest: &Manifest,
+        resolver: &Resolver,
+        features: impl Iterator<Item = (u32, bool)>,
+        registry: &mut Registry,
+    ) -> Result<RowWriter, StoreError> {
+        let class = &manifest.classes[resolver.class as usize];
+        let key_feature = &class.features[class.primary_key as usize];
+        let number = registry.class(&class.namespace, &key_feature.ty)?;
+        let mut key = None;
+        let (mut columns, mut fields) = (Vec::new(), Vec::new());
         for (column, (position, is_stored)) in features.enumerate() {
             let feature = &class.features[position as usize];
             if position == class.primary_key {
@@ -57,7 +78,7 @@ impl RowWriter {
             StoreError(format!("resolver `{}` does not set the primary key of `{}`", resolver.name, class.name))
         })?;
         let layout = registry.layout(number, fields);
-        Ok(Some(RowWriter { class: number, layout, key, columns }))
+        Ok(RowWriter { class: number, layout, key, columns })
     }
 
     /// The layout's number.
@@ -75,9 +96,20 @@ impl RowWriter {
             encode_at(&mut buffers.values, batch.column(*column), kind, row);
         }
     }
+
+    /// The same of a row of values.
+    pub fn write_values(&self, row: &[Value], buffers: &mut RowBuffers) {
+        buffers.primary_key.clear();
+        encode(&mut buffers.primary_key, &self.key.1, &row[self.key.0]);
+        values_key(&mut buffers.key, self.class, &buffers.primary_key);
+        buffers.values.clear();
+        for (column, kind) in &self.columns {
+            encode(&mut buffers.values, kind, &row[*column]);
+        }
+    }
 }
 
-/// What `RowWriter::write` fills; kept from row to row.
+/// What `RowWriter` fills; kept from row to row.
 #[derive(Debug, Default)]
 pub struct RowBuffers {
     /// The key in the store.

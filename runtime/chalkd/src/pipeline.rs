@@ -6,10 +6,13 @@
 //!
 //! This file must not know kernels or artifacts.
 
+use std::sync::Arc;
+
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{PrimitiveArray, RecordBatch};
 use chalk_artifact::manifest::Manifest;
 use chalk_connectors::Envelope;
+use chalk_engine::{Keeper, KeeperOptions, StoredRows};
 use chalk_types::Value;
 
 /// A program; shared by all threads.
@@ -17,11 +20,17 @@ pub trait Program: Send + Sync {
     /// What it says about itself.
     fn manifest(&self) -> &Manifest;
 
+    /// The program with empty state: windows, dedup keys.
+    fn with_state(self: Arc<Self>, options: KeeperOptions) -> Result<Arc<dyn Program>, String>;
+
+    /// Its state; none where it has none.
+    fn keeper(&self) -> Option<&Arc<Keeper>>;
+
     /// Runs these resolvers (positions in the manifest, all of one source) for one worker.
     fn pipeline(&self, resolvers: &[usize]) -> Result<Box<dyn Pipeline>, String>;
 
-    /// Computes the expression features of the class at that position; none where it has none.
-    fn expressions(&self, class: usize) -> Result<Option<Box<dyn Expressions>>, String>;
+    /// Answers queries, one thread at a time.
+    fn queries(&self) -> Result<Box<dyn Queries>, String>;
 }
 
 /// A batch and the resolvers that run over it.
@@ -35,8 +44,9 @@ pub trait Pipeline: Send {
     /// The bytes of a message of the batch.
     fn message(&self, row: usize) -> &[u8];
 
-    /// Runs every resolver over the batch; `visit` sees what each gave. `now_us` is what `now()` gives.
-    fn run(&mut self, now_us: i64, visit: &mut dyn FnMut(&Computed<'_>));
+    /// Runs every resolver over the batch; `visit` sees what each gave. `now_us` is what `now()` gives. What the state must read
+    /// after a crash is appended to `log`. An error is of the store: nothing of the batch may be committed then.
+    fn run(&mut self, now_us: i64, log: &mut Vec<u8>, visit: &mut dyn FnMut(&Computed<'_>)) -> Result<(), String>;
 
     /// Forgets the messages.
     fn clear(&mut self);
@@ -73,10 +83,16 @@ pub struct Failure {
     pub site: Option<u32>,
 }
 
-/// Computes expression features from stored ones.
-pub trait Expressions: Send {
-    /// `row` has a value per feature of the class, null where there is none. Gives each expression feature's position
-    /// and
-    /// value, or why the row failed.
-    fn run(&mut self, row: &[Value], now_us: i64) -> Result<Vec<(usize, Value)>, String>;
+/// Computes features when they are asked for.
+pub trait Queries: Send {
+    /// Every feature of the class for the key, by position. `values` has what is stored or given per feature, null where there is
+    /// nothing; `rows` has what is stored of linked classes.
+    fn run(
+        &mut self,
+        rows: &dyn StoredRows,
+        class: usize,
+        key: &Value,
+        values: &[Value],
+        now_us: i64,
+    ) -> Vec<Result<Value, String>>;
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use chalk_connectors::{Polled, SourceReader};
 
+use crate::clock::now_us;
 use crate::committer::{Committer, Positions};
 use crate::intake::{Filling, Intake};
 use crate::metrics::Metrics;
@@ -21,6 +22,8 @@ const MAX_PENDING_BYTES: usize = 64 << 20;
 const MAX_WAIT: Duration = Duration::from_millis(50);
 /// The wait for each of several sources when none has anything.
 const SHARED_WAIT: Duration = Duration::from_millis(2);
+/// How often it is looked whether state is loaded, where that is waited for.
+const LOAD_POLL: Duration = Duration::from_millis(10);
 /// How often the lag is measured.
 const LAG_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -112,25 +115,46 @@ impl Worker {
         let mut filling = Filling { intake: &mut source.intake, pending };
         let polled =
             source.reader.poll(max_messages, wait, latency, &mut filling).map_err(|error| error.to_string())?;
-        source.intake.compute(pending);
+        source.intake.compute(pending)?;
+        self.close(index, false, pending)?;
         match polled {
             Polled::Messages(count) => Ok(count),
             Polled::Revoking(partitions) => {
-                tracing::info!(source = source.intake.plan().name, ?partitions, "partitions are taken away");
+                tracing::info!(
+                    source = &*self.sources[index].intake.plan().name,
+                    ?partitions,
+                    "partitions are taken away"
+                );
                 self.commit_all(pending)?;
                 self.sources[index].reader.release();
                 Ok(0)
             }
             Polled::End => {
+                // There is no later message that could close them.
+                while !self.close(index, true, pending)? && !self.stop.is_requested() {
+                    std::thread::sleep(LOAD_POLL);
+                }
                 self.commit_all(pending)?;
                 let source = self.sources.remove(index);
-                tracing::info!(source = source.intake.plan().name, "read to its end");
+                tracing::info!(source = &*source.intake.plan().name, "read to its end");
                 if self.settings.unfinished.fetch_sub(1, Ordering::AcqRel) == 1 && self.settings.until_end {
                     self.stop.request();
                 }
                 Ok(1)
             }
         }
+    }
+
+    /// Runs tumbling windows of a source that are over. False where windows may not run yet.
+    fn close(&self, index: usize, at_end: bool, pending: &mut Pending) -> Result<bool, String> {
+        let Some(engine) = self.state.engine() else { return Ok(true) };
+        let now_us = now_us();
+        for plan in &self.sources[index].intake.plan().closes {
+            if !plan.run(engine, now_us, at_end, pending, &self.metrics)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Hands everything pending to the committer, waiting for the commit before it.
@@ -179,7 +203,7 @@ impl Worker {
             let plan = source.intake.plan();
             for (partition, end) in source.reader.ends() {
                 let committed = self.state.position(plan.number, partition).map_or(0, |position| position.offset);
-                let labels = [plan.name.as_str(), &partition.to_string()];
+                let labels = [&*plan.name, &partition.to_string()];
                 self.metrics.lag_messages.with_label_values(&labels).set((end - committed).max(0));
             }
         }

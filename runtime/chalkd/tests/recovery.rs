@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chalk_connectors::Position;
 use chalkd::state::key::values_key;
@@ -38,7 +39,6 @@ fn consume(pending: &mut Pending, seed: u64, partition: i32, offset: i64) {
     let says = format!("{partition}/{offset}");
     pending.put(&key(random.below(KEYS)), random.below(3) as u32, &stamp, says.as_bytes());
     pending.advance(0, partition, Position { offset: offset + 1, byte_offset: 0 });
-    pending.messages += 1;
 }
 
 type Outcome = (Vec<Option<Vec<(u32, Vec<u8>)>>>, Vec<((u32, i32), Position)>);
@@ -54,8 +54,8 @@ fn outcome(state: &State) -> Outcome {
     (rows, state.positions())
 }
 
-fn open(store: Box<dyn Store>, dir: &Path) -> Recovered {
-    recover(store, dir, 400).unwrap()
+fn open(store: Arc<dyn Store>, dir: &Path) -> Recovered {
+    recover(store, dir, 400, None).unwrap()
 }
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -77,7 +77,7 @@ fn a_crash_at_any_byte_leaves_a_prefix_of_the_commits() {
     for seed in 0..3 {
         let mut random = Random(seed);
         let dir = tempfile::tempdir().unwrap();
-        let recovered = open(Box::<MemoryStore>::default(), dir.path());
+        let recovered = open(Arc::<MemoryStore>::default(), dir.path());
         let mut writer = recovered.writer(0);
         let mut offsets = [0i64; 3];
         let mut outcomes = vec![outcome(&recovered.state)];
@@ -98,7 +98,7 @@ fn a_crash_at_any_byte_leaves_a_prefix_of_the_commits() {
             let crashed = tempfile::tempdir().unwrap();
             copy_dir(dir.path(), crashed.path());
             fs::write(crashed.path().join(last.file_name().unwrap()), &whole[..size]).unwrap();
-            let restarted = open(Box::<MemoryStore>::default(), crashed.path());
+            let restarted = open(Arc::<MemoryStore>::default(), crashed.path());
             let found = outcome(&restarted.state);
             let at = outcomes.iter().position(|outcome| *outcome == found);
             let at = at.unwrap_or_else(|| panic!("seed {seed}: {size} bytes give the outcome of no prefix: {found:?}"));
@@ -113,7 +113,7 @@ fn a_crash_at_any_byte_leaves_a_prefix_of_the_commits() {
             restarted.state.commit(&mut writer, 0, &pending, false).unwrap();
             let gone_on = outcome(&restarted.state);
             drop(restarted);
-            let again = open(Box::<MemoryStore>::default(), crashed.path());
+            let again = open(Arc::<MemoryStore>::default(), crashed.path());
             assert_eq!(outcome(&again.state), gone_on, "seed {seed}: {size} bytes, then a commit");
         }
         assert_eq!(seen, 12, "seed {seed}: the whole log gives the whole outcome");
@@ -121,7 +121,7 @@ fn a_crash_at_any_byte_leaves_a_prefix_of_the_commits() {
 }
 
 /// Runs all messages with random commits, crashes, checkpoints, evictions and moves of partitions between workers.
-fn run_with_crashes(seed: u64, make_store: &dyn Fn(&Path) -> Box<dyn Store>, crashes: bool) -> Outcome {
+fn run_with_crashes(seed: u64, make_store: &dyn Fn(&Path) -> Arc<dyn Store>, crashes: bool) -> Outcome {
     let mut random = Random(seed.wrapping_mul(77).wrapping_add(u64::from(crashes)));
     let dir = tempfile::tempdir().unwrap();
     let (logs_dir, store_dir) = (dir.path().join("log"), dir.path().join("store"));
@@ -164,8 +164,8 @@ fn run_with_crashes(seed: u64, make_store: &dyn Fn(&Path) -> Box<dyn Store>, cra
 #[test]
 fn any_number_of_crashes_gives_the_values_of_a_straight_run() {
     for seed in 0..12 {
-        let make = |path: &Path| Box::new(FjallStore::open(path, 1 << 20).unwrap()) as Box<dyn Store>;
-        let straight = run_with_crashes(seed, &|_| Box::<MemoryStore>::default(), false);
+        let make = |path: &Path| Arc::new(FjallStore::open(path, 1 << 20).unwrap()) as Arc<dyn Store>;
+        let straight = run_with_crashes(seed, &|_| Arc::<MemoryStore>::default(), false);
         assert_eq!(run_with_crashes(seed, &make, true), straight, "seed {seed}");
     }
 }

@@ -202,6 +202,16 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "state.max_memory_bytes",
+        ty: OptionType::Int,
+        default: "4_294_967_296",
+        doc: "Memory for entries of aggregations. What is over it stays in the store only, and is read from there when it is needed. Entries of tumbling windows and dedup keys stay in memory and are not counted.",
+        set: |config, value| {
+            config.max_memory_bytes = at_least(&value, 1 << 20)? as usize;
+            Ok(())
+        },
+    },
+    Key {
         path: "dead_letters.file",
         ty: OptionType::String,
         default: "",
@@ -218,6 +228,16 @@ pub const KEYS: &[Key] = &[
         doc: "A message whose event time is further ahead of its broker's time than this is a dead letter (`future`).",
         set: |config, value| {
             config.max_future_skew = duration(&value, 0)?;
+            Ok(())
+        },
+    },
+    Key {
+        path: "time.idle_after",
+        ty: OptionType::Duration,
+        default: "30s",
+        doc: "A partition without a message for so long does not hold the watermark of its source back. When all partitions are idle, the wall clock less this closes tumbling windows.",
+        set: |config, value| {
+            config.idle_after = duration(&value, 0)?;
             Ok(())
         },
     },
@@ -241,8 +261,10 @@ impl Default for Config {
             checkpoint_max_pending_bytes: 0,
             max_rows_in_memory: 0,
             cache_bytes: 0,
+            max_memory_bytes: 0,
             dead_letters_file: Default::default(),
             max_future_skew: Duration::ZERO,
+            idle_after: Duration::ZERO,
             sources: Default::default(),
         };
         for key in KEYS.iter().filter(|key| !key.default.is_empty()) {

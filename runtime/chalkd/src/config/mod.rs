@@ -52,10 +52,14 @@ pub struct Config {
     pub max_rows_in_memory: usize,
     /// `state.cache_bytes`
     pub cache_bytes: u64,
+    /// `state.max_memory_bytes`
+    pub max_memory_bytes: usize,
     /// `dead_letters.file`; empty = in `data_dir`.
     pub dead_letters_file: PathBuf,
     /// `time.max_future_skew`
     pub max_future_skew: Duration,
+    /// `time.idle_after`
+    pub idle_after: Duration,
     /// `[sources.NAME]`
     pub sources: BTreeMap<String, SourceTable>,
 }

@@ -1,4 +1,4 @@
-//! What queries are answered from: the program's features by name, the state, the expression kernels.
+//! What queries are answered from: the program's features by name, the state, the executors of queries.
 //!
 //! This file must not know the shape of requests.
 
@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chalk_artifact::manifest::{Feature, FeatureClass, Manifest};
+use chalk_engine::StoredRows;
 use chalk_types::Value;
 
 use crate::metrics::Metrics;
 use crate::online::{ClassReader, Stored};
-use crate::pipeline::{Expressions, Program};
+use crate::pipeline::{Program, Queries};
 use crate::state::State;
 use crate::state::store::StoreError;
 
@@ -22,8 +23,8 @@ pub struct QueryContext {
     metrics: Arc<Metrics>,
     /// Fully qualified name → class and feature, by position.
     features: HashMap<String, (usize, usize)>,
-    /// Per class, expression kernels that are not in use.
-    expressions: Vec<Mutex<Vec<Box<dyn Expressions>>>>,
+    /// Executors that are not in use.
+    queries: Mutex<Vec<Box<dyn Queries>>>,
 }
 
 impl QueryContext {
@@ -36,15 +37,14 @@ impl QueryContext {
     ) -> Result<QueryContext, String> {
         let manifest = program.manifest();
         let mut features = HashMap::new();
-        let mut expressions = Vec::new();
         for (index, class) in manifest.classes.iter().enumerate() {
             for (position, feature) in class.features.iter().enumerate() {
                 features.insert(feature.fqn.clone(), (index, position));
             }
-            // Made once here, so that a program whose kernels cannot run does not start.
-            expressions.push(Mutex::new(program.expressions(index)?.into_iter().collect()));
         }
-        Ok(QueryContext { program, state, classes, metrics, features, expressions })
+        // Made once here, so that a program whose kernels cannot run does not start.
+        let queries = Mutex::new(vec![program.queries()?]);
+        Ok(QueryContext { program, state, classes, metrics, features, queries })
     }
 
     /// Metrics.
@@ -76,20 +76,23 @@ impl QueryContext {
         self.classes[class].read(&self.state, primary_key)
     }
 
-    /// The class's expression features over a row of its values.
-    pub(super) fn compute(&self, class: usize, row: &[Value], now_us: i64) -> Result<Vec<(usize, Value)>, String> {
-        let pool = &self.expressions[class];
-        let pooled = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut expressions = match pooled {
-            Some(expressions) => expressions,
-            None => match self.program.expressions(class)? {
-                Some(expressions) => expressions,
-                None => return Ok(Vec::new()),
-            },
+    /// Every feature of the class over what is stored; `rows` has that of linked classes.
+    pub(super) fn compute(
+        &self,
+        rows: &dyn StoredRows,
+        class: usize,
+        key: &Value,
+        values: &[Value],
+        now_us: i64,
+    ) -> Result<Vec<Result<Value, String>>, String> {
+        let pooled = self.queries.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut queries = match pooled {
+            Some(queries) => queries,
+            None => self.program.queries()?,
         };
-        let computed = expressions.run(row, now_us);
-        pool.lock().unwrap_or_else(PoisonError::into_inner).push(expressions);
-        computed
+        let computed = queries.run(rows, class, key, values, now_us);
+        self.queries.lock().unwrap_or_else(PoisonError::into_inner).push(queries);
+        Ok(computed)
     }
 
     /// The resolver that writes a layout of a class.

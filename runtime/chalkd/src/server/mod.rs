@@ -22,7 +22,7 @@ pub use context::QueryContext;
 pub use query::answer;
 pub use request::{QueryError, QueryRequest, QueryResponse, ResultItem};
 
-use crate::intake::now_us;
+use crate::clock::now_us;
 use crate::stop::Stop;
 
 /// Threads that answer.

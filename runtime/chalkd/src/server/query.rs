@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use chalk_artifact::manifest::Feature;
+use chalk_artifact::manifest::{Feature, FeatureClass};
 use chalk_connectors::parse_duration_us;
+use chalk_engine::StoredRows;
 use chalk_types::{Value, format_datetime};
 use serde_json::Value as Json;
 
@@ -18,12 +19,46 @@ use crate::suggest::did_you_mean;
 
 /// One class of a query: its values by feature.
 struct ClassRow {
+    key: Value,
     primary_key: Json,
     values: Vec<Value>,
     /// Event times of the stored values that are in `values`.
     times: Vec<Option<i64>>,
-    /// Expression features: values, or why there are none.
-    expressions: Option<Result<BTreeMap<usize, Value>, String>>,
+    /// Every feature, computed: its value, or why there is none. Such a value is as of now, so it is never stale.
+    computed: Option<Vec<Result<Value, String>>>,
+}
+
+/// What is stored under linked keys, as far as it is young enough.
+struct LinkedRows<'a> {
+    context: &'a QueryContext,
+    limits: &'a Limits<'a>,
+    now_us: i64,
+}
+
+impl StoredRows for LinkedRows<'_> {
+    fn stored(&self, class: usize, key: &Value) -> Result<Option<Vec<Value>>, String> {
+        let stored = self.context.read(class, key).map_err(|error| error.to_string())?;
+        if stored.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let definition = self.context.class(class);
+        let young = stored.into_iter().zip(&definition.features).map(|(stored, feature)| match stored {
+            Some(stored) if is_young_enough(self.limits, definition, feature, stored.stamp.time_us, self.now_us) => {
+                stored.value
+            }
+            _ => Value::Null,
+        });
+        Ok(Some(young.collect()))
+    }
+}
+
+/// Greatest ages in microseconds that a request asks for, by feature or class name.
+type Limits<'a> = BTreeMap<&'a str, Option<i64>>;
+
+fn is_young_enough(limits: &Limits<'_>, class: &FeatureClass, feature: &Feature, time_us: i64, now_us: i64) -> bool {
+    let asked = limits.get(feature.fqn.as_str()).or_else(|| limits.get(class.namespace.as_str()));
+    let limit_us = asked.copied().unwrap_or(feature.max_staleness_us.or(class.max_staleness_us));
+    limit_us.is_none_or(|limit_us| now_us.saturating_sub(time_us) <= limit_us)
 }
 
 /// Answers a request; `clock_us` is the time of the clock.
@@ -54,8 +89,7 @@ struct Query<'a> {
     request: &'a QueryRequest,
     now_us: i64,
     inputs: BTreeMap<(usize, usize), Value>,
-    /// Greatest ages in microseconds, by feature or class name.
-    limits: BTreeMap<&'a str, Option<i64>>,
+    limits: Limits<'a>,
     response: QueryResponse,
 }
 
@@ -177,20 +211,14 @@ impl Query<'_> {
             if let Some(input) = self.inputs.get(&(class, position)) {
                 values[position] = input.clone();
             } else if let Some(Stored { value, stamp, .. }) = stored
-                && self.is_young_enough(class, feature, stamp.time_us)
+                && is_young_enough(&self.limits, definition, feature, stamp.time_us, self.now_us)
             {
                 values[position] = value;
                 times[position] = Some(stamp.time_us);
             }
         }
-        Some(ClassRow { primary_key: to_json(&key_feature.ty.kind, &primary_key), values, times, expressions: None })
-    }
-
-    fn is_young_enough(&self, class: usize, feature: &Feature, time_us: i64) -> bool {
-        let definition = self.context.class(class);
-        let asked = self.limits.get(feature.fqn.as_str()).or_else(|| self.limits.get(definition.namespace.as_str()));
-        let limit_us = asked.copied().unwrap_or(feature.max_staleness_us.or(definition.max_staleness_us));
-        limit_us.is_none_or(|limit_us| self.now_us.saturating_sub(time_us) <= limit_us)
+        let json = to_json(&key_feature.ty.kind, &primary_key);
+        Some(ClassRow { key: primary_key, primary_key: json, values, times, computed: None })
     }
 
     fn item(&mut self, at: (usize, usize), row: &mut ClassRow) -> ResultItem {
@@ -198,19 +226,23 @@ impl Query<'_> {
         let is_input = self.inputs.contains_key(&at);
         let mut error = None;
         let value = if feature.is_expression && !is_input {
-            let (context, now_us) = (self.context, self.now_us);
-            let computed = row.expressions.get_or_insert_with(|| {
-                context.compute(at.0, &row.values, now_us).map(|values| values.into_iter().collect())
-            });
-            match computed {
-                Ok(values) => values.get(&at.1).cloned().unwrap_or(Value::Null),
-                Err(reason) => {
+            if row.computed.is_none() {
+                let rows = LinkedRows { context: self.context, limits: &self.limits, now_us: self.now_us };
+                match self.context.compute(&rows, at.0, &row.key, &row.values, self.now_us) {
+                    Ok(computed) => row.computed = Some(computed),
+                    Err(error) => row.computed = Some(vec![Err(error); row.values.len()]),
+                }
+            }
+            match row.computed.as_ref().map(|computed| &computed[at.1]) {
+                Some(Ok(value)) => value.clone(),
+                Some(Err(reason)) => {
                     let failed =
                         QueryError::field("RESOLVER_FAILED", format!("`{}`: {reason}", feature.fqn), &feature.fqn);
                     self.response.errors.push(failed.clone());
                     error = Some(failed);
                     Value::Null
                 }
+                None => Value::Null,
             }
         } else {
             row.values[at.1].clone()

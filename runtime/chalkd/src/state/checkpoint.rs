@@ -3,7 +3,8 @@
 //! Keys are coalesced (a key that changed a thousand times is written once), sorted, and written in slices, because one
 //! large batch
 //! stalls the store for seconds. Slices need not be atomic together: the log is replayed over them until the
-//! last one, which says up to where the log is superfluous and where every partition goes on.
+//! last one, which says up to where the log is superfluous and where every partition goes on. What the engine keeps is
+//! written with it (`engine.rs`).
 //!
 //! This file must not know what rows mean.
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hot::{Book, State, lock};
 use super::key;
+use super::marks::Marks;
 use super::store::{Store, StoreError};
 
 /// Rows written at once.
@@ -25,6 +27,10 @@ const SLICE_ROWS: usize = 50_000;
 pub struct CheckpointReport {
     /// Rows written.
     pub rows: usize,
+    /// Entries of aggregations written or removed.
+    pub entries: usize,
+    /// Files of dedup keys deleted.
+    pub key_files_deleted: usize,
     /// Changelog segments deleted.
     pub segments_deleted: usize,
     /// Rows dropped from memory.
@@ -36,6 +42,8 @@ pub struct CheckpointReport {
 struct SavedBook {
     applied: Vec<(u32, u64)>,
     positions: Vec<SavedPosition>,
+    #[serde(default)]
+    marks: Marks,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,6 +70,7 @@ pub(super) fn load_book(store: &dyn Store) -> Result<Book, StoreError> {
                 ((saved.source, saved.partition), (saved.seq, position))
             })
             .collect::<BTreeMap<_, _>>(),
+        marks: saved.marks,
     })
 }
 
@@ -79,6 +88,7 @@ fn save_book(book: &Book) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
                 seq: *seq,
             })
             .collect(),
+        marks: book.marks.clone(),
     };
     let bytes = serde_json::to_vec(&saved).map_err(|error| StoreError(error.to_string()))?;
     Ok((key::meta_key("positions"), bytes))
@@ -111,11 +121,16 @@ impl State {
             }
         }
         rows += slice.len();
+        let (mut entries, mut key_files_deleted) = (0, 0);
+        if let Some(engine) = &self.engine {
+            entries = engine.checkpoint_tables(&*self.store)?;
+            key_files_deleted = engine.checkpoint_keys()?;
+        }
         slice.push(save_book(&book)?);
         self.store.write(&slice)?;
         self.store.settle()?;
         let segments_deleted = self.logs.delete_applied(&book.applied)?;
-        Ok(CheckpointReport { rows, segments_deleted, evicted: self.evict(max_rows) })
+        Ok(CheckpointReport { rows, entries, key_files_deleted, segments_deleted, evicted: self.evict(max_rows) })
     }
 
     /// Drops clean rows; which ones is left to the order of the map.

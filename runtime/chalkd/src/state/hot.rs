@@ -8,12 +8,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chalk_connectors::Position;
 
 use super::changelog::{Changelogs, Writer};
+use super::engine::EngineState;
 use super::key::{self, BuildKeyHasher};
+use super::marks::{Marks, read_entries};
 use super::pending::Pending;
 use super::row;
 use super::store::{Store, StoreError};
@@ -45,16 +47,21 @@ pub(super) struct Book {
     pub(super) applied: BTreeMap<u32, u64>,
     /// Source and partition → the record that said it, and the position.
     pub(super) positions: BTreeMap<(u32, i32), (u64, Position)>,
+    /// What the engine's log said up to there.
+    pub(super) marks: Marks,
 }
 
 /// All online state of this process.
 pub struct State {
     pub(super) stripes: Vec<Mutex<Stripe>>,
     pub(super) book: Mutex<Book>,
-    pub(super) store: Box<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) logs: Changelogs,
+    pub(super) engine: Option<EngineState>,
     pub(super) next_seq: AtomicU64,
     pub(super) uncheckpointed_bytes: AtomicU64,
+    /// Per source number the greatest event time of a commit of this run.
+    pub(super) latest_us: Mutex<BTreeMap<u32, i64>>,
 }
 
 /// A lock whose data stays valid whatever its last holder did.
@@ -63,15 +70,32 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl State {
-    pub(super) fn new(store: Box<dyn Store>, logs: Changelogs, book: Book) -> State {
+    pub(super) fn new(store: Arc<dyn Store>, logs: Changelogs, book: Book, engine: Option<EngineState>) -> State {
         State {
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
             book: Mutex::new(book),
             store,
             logs,
+            engine,
             next_seq: AtomicU64::new(1),
             uncheckpointed_bytes: AtomicU64::new(0),
+            latest_us: Mutex::default(),
         }
+    }
+
+    /// What the engine keeps, where the program has an engine.
+    pub fn engine(&self) -> Option<&EngineState> {
+        self.engine.as_ref()
+    }
+
+    /// The embedded store.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The greatest event time of a source's commits in this run.
+    pub fn latest_us(&self, source: u32) -> Option<i64> {
+        lock(&self.latest_us).get(&source).copied()
     }
 
     pub(super) fn stripe(&self, store_key: &[u8]) -> &Mutex<Stripe> {
@@ -86,7 +110,21 @@ impl State {
         let rows = pending.rows.iter().map(|(key, row)| (&**key, &row[..]));
         let positions =
             pending.positions.iter().map(|((source, partition), position)| (*source, *partition, *position));
-        self.apply(log, seq, rows, positions);
+        if let Some(engine) = &self.engine {
+            engine.add_keys(log, seq, &pending.events)?;
+        }
+        self.apply(log, seq, rows, positions, &pending.events)?;
+        if let Some(engine) = &self.engine
+            && pending.has_closes
+        {
+            engine.closes_committed();
+        }
+        let mut latest_us = lock(&self.latest_us);
+        for (source, time_us) in &pending.latest_us {
+            let known = latest_us.entry(*source).or_insert(*time_us);
+            *known = (*time_us).max(*known);
+        }
+        drop(latest_us);
         self.uncheckpointed_bytes.fetch_add(pending.size_bytes() as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -98,7 +136,8 @@ impl State {
         seq: u64,
         rows: impl Iterator<Item = (&'a [u8], &'a [u8])>,
         positions: impl Iterator<Item = (u32, i32, Position)>,
-    ) {
+        events: &[u8],
+    ) -> Result<(), StoreError> {
         for (key, row) in rows {
             let mut stripe = lock(self.stripe(key));
             let stripe = &mut *stripe;
@@ -128,6 +167,7 @@ impl State {
                 *known = (seq, position);
             }
         }
+        read_entries(events, |entry| book.marks.take(&entry)).map_err(StoreError)
     }
 
     /// The committed row of a key.

@@ -1,9 +1,10 @@
-//! Keys of the embedded store: `key group u16 BE · kind u8 · hash u64 BE · class varint · primary key`.
+//! Keys of the embedded store: `group u16 BE · kind u8 · …`.
 //!
-//! The group is the head of the hash, so a share of the keys is a range that can be handed over as a whole. The primary
-//! key is encoded as `chalk_types::codec` writes values.
+//! Online values: `hash u64 BE · class varint · primary key`; the group is the head of the hash, so a share of the keys is a range that
+//! can be handed over as a whole. Entries of aggregations: `feed u32 BE · partition i64 BE · key`; their group is the head of a hash
+//! of feed and partition, so the state of a partition, which is handed over with it, is a range.
 //!
-//! This file must not know how the primary key was encoded.
+//! This file must not know how primary keys were encoded.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -15,6 +16,8 @@ use chalk_types::varint;
 pub const KIND_META: u8 = 0;
 /// Online values.
 pub const KIND_VALUES: u8 = 1;
+/// What aggregations keep of a key and a partition.
+pub const KIND_AGGREGATES: u8 = 2;
 
 const HASH_AT: usize = 3;
 const CLASS_AT: usize = 11;
@@ -31,7 +34,17 @@ pub fn values_key(out: &mut Vec<u8>, class: u32, primary_key: &[u8]) {
     out[HASH_AT..CLASS_AT].copy_from_slice(&hash.to_be_bytes());
 }
 
-/// The class of such a key.
+/// What the keys of a table's entries begin with.
+pub fn table_prefix(feed: u32, partition: i64) -> Vec<u8> {
+    let mut prefix = vec![0, 0, KIND_AGGREGATES];
+    prefix.extend_from_slice(&feed.to_be_bytes());
+    prefix.extend_from_slice(&partition.to_be_bytes());
+    let hash = xxh3_64(&prefix[HASH_AT..]);
+    prefix[0..2].copy_from_slice(&((hash >> 48) as u16).to_be_bytes());
+    prefix
+}
+
+/// The class of a key of online values.
 pub fn class_of(key: &[u8]) -> Option<u32> {
     varint::take(&mut key.get(CLASS_AT..)?).and_then(|class| u32::try_from(class).ok())
 }
@@ -80,5 +93,7 @@ mod tests {
         values_key(&mut other, 301, b"pk");
         assert_ne!(hash_of(&key), hash_of(&other));
         assert_ne!(meta_key("positions")[2], key[2]);
+        assert_ne!(table_prefix(1, 2), table_prefix(2, 1));
+        assert_eq!(table_prefix(1, -2)[2], KIND_AGGREGATES);
     }
 }

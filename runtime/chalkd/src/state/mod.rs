@@ -19,12 +19,23 @@
 //! twice: the outcome is a function of the set of messages alone. Offsets and values of one partition are always in the
 //! same record. Queries see committed values only, so a crash never takes back an answer.
 //!
+//! # What the engine keeps
+//!
+//! Aggregates, dedup keys, watermarks and windows that have run live in the engine's keeper (`engine.rs`). The commit carries what the
+//! keeper logged: events, not values, so a start runs the same code over them again. Its tables are checkpointed as images
+//! into the same store (`images.rs`), its dedup keys into files of their own (`key_files.rs`), and watermarks with the
+//! positions that they belong to (`marks.rs`).
+//!
 //! This module must not know Arrow, sources or HTTP.
 
 pub mod changelog;
 mod checkpoint;
+mod engine;
 mod hot;
+mod images;
 pub mod key;
+mod key_files;
+mod marks;
 pub mod pending;
 mod recovery;
 mod registry;
@@ -32,6 +43,8 @@ pub mod row;
 pub mod store;
 
 pub use checkpoint::CheckpointReport;
+pub use engine::{ClosesGuard, EngineState};
 pub use hot::State;
+pub use images::Images;
 pub use recovery::{Recovered, recover};
 pub use registry::{Layout, LayoutField, Registry};

@@ -10,6 +10,7 @@ use chalk_connectors::Position;
 
 use super::key::BuildKeyHasher;
 use super::row::{self, Stamp};
+use crate::fates::Tally;
 
 /// Work that is not committed yet.
 #[derive(Debug, Default)]
@@ -20,10 +21,14 @@ pub struct Pending {
     pub positions: BTreeMap<(u32, i32), Position>,
     /// What the engine logged of these messages: events, dedup keys, closed windows.
     pub events: Vec<u8>,
+    /// Whether some of it is of windows that have run (`EngineState::closes_begin` was told).
+    pub has_closes: bool,
+    /// Per source number the greatest event time of an applied message.
+    pub latest_us: BTreeMap<u32, i64>,
     /// Lines for the dead letter file.
     pub dead_letters: Vec<u8>,
-    /// Messages consumed.
-    pub messages: u64,
+    /// What became of which messages.
+    pub tally: Tally,
     size_bytes: usize,
     scratch: Vec<u8>,
 }
@@ -52,9 +57,15 @@ impl Pending {
         self.positions.insert((source, partition), position);
     }
 
+    /// An applied message of the source had that event time.
+    pub fn saw(&mut self, source: u32, time_us: i64) {
+        let known = self.latest_us.entry(source).or_insert(time_us);
+        *known = time_us.max(*known);
+    }
+
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
-        self.positions.is_empty()
+        self.positions.is_empty() && self.rows.is_empty() && self.events.is_empty()
     }
 
     /// Memory it takes, about.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -28,8 +29,23 @@ pub trait Store: Send + Sync {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Writes all entries and removes the keys, or none of it; it is durable when it returns.
+    fn apply(&self, entries: &[(Vec<u8>, Vec<u8>)], removed: &[Vec<u8>]) -> Result<(), StoreError>;
+
     /// Writes all entries or none; they are durable when it returns.
-    fn write(&self, entries: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError>;
+    fn write(&self, entries: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError> {
+        self.apply(entries, &[])
+    }
+
+    /// Visits up to `max` entries whose keys begin with `prefix` and come after `after`, in order. Gives the key of the last one, if
+    /// there may be more.
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        max: usize,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Brings what was written to its place, so that a start has nothing to repair and no journal is kept for it.
     fn settle(&self) -> Result<(), StoreError>;
@@ -81,12 +97,38 @@ impl Store for FjallStore {
         Ok(self.keyspace.get(key).map_err(failed)?.map(|value| value.to_vec()))
     }
 
-    fn write(&self, entries: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError> {
+    fn apply(&self, entries: &[(Vec<u8>, Vec<u8>)], removed: &[Vec<u8>]) -> Result<(), StoreError> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for (key, value) in entries {
             batch.insert(&self.keyspace, key.as_slice(), value.as_slice());
         }
+        for key in removed {
+            batch.remove(&self.keyspace, key.as_slice());
+        }
         batch.commit().map_err(failed)
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        max: usize,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let start = after.map_or(Bound::Included(prefix), Bound::Excluded);
+        let mut count = 0;
+        for entry in self.keyspace.range::<&[u8], _>((start, Bound::Unbounded)) {
+            let (key, value) = entry.into_inner().map_err(failed)?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            visit(&key, &value)?;
+            count += 1;
+            if count >= max {
+                return Ok(Some(key.to_vec()));
+            }
+        }
+        Ok(None)
     }
 
     fn settle(&self) -> Result<(), StoreError> {
@@ -107,9 +149,31 @@ impl Store for MemoryStore {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
     }
 
-    fn write(&self, entries: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(entries.iter().cloned());
+    fn apply(&self, entries: &[(Vec<u8>, Vec<u8>)], removed: &[Vec<u8>]) -> Result<(), StoreError> {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.extend(entries.iter().cloned());
+        removed.iter().for_each(|key| drop(map.remove(key)));
         Ok(())
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        max: usize,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let start = after.map_or(Bound::Included(prefix), Bound::Excluded);
+        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found: Vec<_> = map
+            .range::<[u8], _>((start, Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .take(max)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        drop(map);
+        found.iter().try_for_each(|(key, value)| visit(key, value))?;
+        Ok(found.into_iter().nth(max - 1).map(|(key, _)| key))
     }
 
     fn settle(&self) -> Result<(), StoreError> {
@@ -139,5 +203,31 @@ mod tests {
         assert_eq!(store.get(b"a").unwrap(), Some(b"3".to_vec()));
         assert_eq!(store.get(b"b").unwrap(), Some(b"2".to_vec()));
         assert_eq!(store.get(b"c").unwrap(), None);
+    }
+
+    #[test]
+    fn a_scan_goes_over_a_prefix_piece_by_piece_and_sees_no_removed_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let stores: [Box<dyn Store>; 2] =
+            [Box::new(FjallStore::open(dir.path(), 8 << 20).unwrap()), Box::<MemoryStore>::default()];
+        for store in stores {
+            let entries: Vec<_> =
+                ["a", "b1", "b2", "b3", "b4", "c"].iter().map(|key| (key.as_bytes().to_vec(), Vec::new())).collect();
+            store.write(&entries).unwrap();
+            store.apply(&[], &[b"b3".to_vec()]).unwrap();
+            let (mut found, mut after, mut pieces) = (Vec::new(), None, 0);
+            loop {
+                let mut visit = |key: &[u8], _: &[u8]| {
+                    found.push(String::from_utf8(key.to_vec()).unwrap());
+                    Ok(())
+                };
+                after = store.scan(b"b", after.as_deref(), 2, &mut visit).unwrap();
+                pieces += 1;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!((found.join(" "), pieces), ("b1 b2 b4".to_owned(), 2));
+        }
     }
 }

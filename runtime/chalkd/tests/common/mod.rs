@@ -17,8 +17,9 @@ use chalk_artifact::manifest::{
     Feature, FeatureClass, Manifest, MessageInput, OptionValue, Resolver, ResolverOutput, Source,
 };
 use chalk_connectors::Envelope;
+use chalk_engine::{Keeper, KeeperOptions, StoredRows};
 use chalk_types::{Kind, Type, Value};
-use chalkd::pipeline::{Computed, Expressions, Failure, Pipeline, Program};
+use chalkd::pipeline::{Computed, Failure, Pipeline, Program, Queries};
 use serde_json::Value as Json;
 
 /// `features User { @primary id: int, name: string?, score: float?, double: float? = score * 2 }`, with a resolver that
@@ -101,23 +102,38 @@ impl Program for UserProgram {
     fn manifest(&self) -> &Manifest {
         &self.0
     }
+    fn with_state(self: Arc<Self>, _options: KeeperOptions) -> Result<Arc<dyn Program>, String> {
+        Ok(self)
+    }
+    fn keeper(&self) -> Option<&Arc<Keeper>> {
+        None
+    }
     fn pipeline(&self, resolvers: &[usize]) -> Result<Box<dyn Pipeline>, String> {
         Ok(Box::new(UserPipeline { resolvers: resolvers.to_vec(), messages: Vec::new() }))
     }
-    fn expressions(&self, _class: usize) -> Result<Option<Box<dyn Expressions>>, String> {
-        Ok(Some(Box::new(Double)))
+    fn queries(&self) -> Result<Box<dyn Queries>, String> {
+        Ok(Box::new(Double))
     }
 }
 
 struct Double;
 
-impl Expressions for Double {
-    fn run(&mut self, row: &[Value], _now_us: i64) -> Result<Vec<(usize, Value)>, String> {
-        match &row[2] {
+impl Queries for Double {
+    fn run(
+        &mut self,
+        _rows: &dyn StoredRows,
+        _class: usize,
+        _key: &Value,
+        row: &[Value],
+        _now_us: i64,
+    ) -> Vec<Result<Value, String>> {
+        let mut values: Vec<_> = row.iter().cloned().map(Ok).collect();
+        values[3] = match &row[2] {
             Value::Float(score) if *score < 0.0 => Err("a negative score".to_owned()),
-            Value::Float(score) => Ok(vec![(3, Value::Float(score * 2.0))]),
-            _ => Ok(vec![(3, Value::Null)]),
-        }
+            Value::Float(score) => Ok(Value::Float(score * 2.0)),
+            _ => Ok(Value::Null),
+        };
+        values
     }
 }
 
@@ -140,7 +156,7 @@ impl Pipeline for UserPipeline {
     fn clear(&mut self) {
         self.messages.clear();
     }
-    fn run(&mut self, _now_us: i64, visit: &mut dyn FnMut(&Computed<'_>)) {
+    fn run(&mut self, _now_us: i64, _log: &mut Vec<u8>, visit: &mut dyn FnMut(&Computed<'_>)) -> Result<(), String> {
         for resolver in &self.resolvers {
             let wanted = if *resolver == 0 { "name" } else { "score" };
             let (mut statuses, mut failures, mut row_index) = (Vec::new(), Vec::new(), Vec::new());
@@ -181,6 +197,7 @@ impl Pipeline for UserPipeline {
                 failures: &failures,
             });
         }
+        Ok(())
     }
 }
 

@@ -110,9 +110,16 @@ impl DedupSet {
         self.inserted.push((key, time_us));
     }
 
-    /// Remembers keys that were remembered before a restart: those of committed messages, and of no others.
+    /// Remembers keys that were remembered before a restart: those of committed messages, and of no others. In any order; a key
+    /// with its time may come twice.
     pub fn load(&mut self, keys: impl IntoIterator<Item = (DedupKey, i64)>) {
-        keys.into_iter().for_each(|(key, time_us)| self.put(key, time_us));
+        for (key, time_us) in keys {
+            let stored = self.stored(key);
+            let time = (time_us >> self.shift) as u64 & TIME_MASK;
+            if !self.segments[self.segment_of(stored)].contains(stored, time) {
+                self.put(key, time_us);
+            }
+        }
     }
 
     /// What was inserted since the last call, in order: what the commit writes down.

@@ -148,6 +148,15 @@ impl Segment {
         in_line(&self.lines[a]) || in_line(&self.lines[b]) || self.stashed > 0 && in_stash()
     }
 
+    /// Whether the key is there with exactly this time, forgotten or not.
+    pub(super) fn contains(&self, stored: Stored, time: u64) -> bool {
+        let (a, b) = self.lines_of(stored);
+        let in_line = |line: &Line| (0..SLOTS).any(|slot| line.is(slot, stored) && line.rest[slot] & TIME_MASK == time);
+        in_line(&self.lines[a])
+            || in_line(&self.lines[b])
+            || self.stash.get(&stored).is_some_and(|times| times.contains(&time))
+    }
+
     pub(super) fn insert(&mut self, stored: Stored, view: &View, time: u64) {
         let (a, b) = self.lines_of(stored);
         let ((live_a, free_a), (live_b, free_b)) = (self.lines[a].room(view), self.lines[b].room(view));

@@ -84,7 +84,8 @@ fn only_committed_keys_come_back() {
     let committed: Vec<_> = set.take_inserted().collect();
     duplicates(&mut set, &[(key(3), 12)]);
     let mut restored = DedupSet::new(true, 100);
-    restored.load(committed);
+    restored.load(committed.iter().chain(&committed).copied());
+    assert_eq!(restored.count(), 2, "a key that is in two files is one key");
     assert_eq!(duplicates(&mut restored, &[(key(3), 12), (key(1), 12), (key(2), 12), (key(3), 13)]), [1, 2, 3]);
     let inserted: Vec<_> = restored.take_inserted().collect();
     assert_eq!(inserted, [(key(3), 12)], "what was loaded is not written again");
@@ -92,7 +93,7 @@ fn only_committed_keys_come_back() {
 
 #[test]
 fn verdicts_are_those_of_a_naive_set() {
-    for seed in 0..40 {
+    for seed in 0..24 {
         let mut random = Random(seed);
         let is_word = seed % 2 == 0;
         let within_us = [1, 10, 1_000, 50_000][random.below(4) as usize];
@@ -101,7 +102,7 @@ fn verdicts_are_those_of_a_naive_set() {
         let mut set = DedupSet::new(is_word, within_us);
         let mut naive = Naive { within_us, ..Naive::default() };
         let mut now_us = if seed % 3 == 0 { -30_000 } else { 1_700_000_000_000_000 };
-        for step in 0..30_000 {
+        for step in 0..20_000 {
             now_us += random.below(6) as i64;
             let id = random.below(ids);
             let key = if is_word { DedupKey::of_word(id) } else { DedupKey::of_bytes(&id.to_be_bytes()) };
