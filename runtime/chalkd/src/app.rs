@@ -116,7 +116,7 @@ impl App {
             finite += if source.connector == "file" { readers.len() } else { 0 };
             for (index, reader) in readers.into_iter().enumerate() {
                 let intake = Intake::new(plan.clone(), program.clone(), metrics.clone())?;
-                per_worker[(plan.index + index) % worker_count].push(WorkerSource { reader, intake });
+                per_worker[(plan.index + index) % worker_count].push(WorkerSource::new(reader, intake));
             }
         }
         if until_end && finite == 0 {
@@ -150,7 +150,7 @@ impl App {
             };
             let committer = Committer::start(index as u32, writer, target).map_err(|error| text(&error))?;
             let (settings, state, metrics, stop) = (settings.clone(), state.clone(), metrics.clone(), stop.clone());
-            let worker = Worker { settings, sources, committer, state, metrics, stop };
+            let worker = Worker { index: index as u32, settings, sources, committer, state, metrics, stop };
             workers.push(spawn(&format!("worker-{index}"), move || worker.run())?);
         }
         let workers_ended = Arc::<AtomicBool>::default();

@@ -96,17 +96,6 @@ impl RowWriter {
             encode_at(&mut buffers.values, batch.column(*column), kind, row);
         }
     }
-
-    /// The same of a row of values.
-    pub fn write_values(&self, row: &[Value], buffers: &mut RowBuffers) {
-        buffers.primary_key.clear();
-        encode(&mut buffers.primary_key, &self.key.1, &row[self.key.0]);
-        values_key(&mut buffers.key, self.class, &buffers.primary_key);
-        buffers.values.clear();
-        for (column, kind) in &self.columns {
-            encode(&mut buffers.values, kind, &row[*column]);
-        }
-    }
 }
 
 /// What `RowWriter` fills; kept from row to row.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use chalk_connectors::{Polled, SourceReader};
 
 use crate::clock::now_us;
+use crate::closing::Waiting;
 use crate::committer::{Committer, Positions};
 use crate::intake::{Filling, Intake};
 use crate::metrics::Metrics;
@@ -22,8 +23,8 @@ const MAX_PENDING_BYTES: usize = 64 << 20;
 const MAX_WAIT: Duration = Duration::from_millis(50);
 /// The wait for each of several sources when none has anything.
 const SHARED_WAIT: Duration = Duration::from_millis(2);
-/// How often it is looked whether state is loaded, where that is waited for.
-const LOAD_POLL: Duration = Duration::from_millis(10);
+/// How often it is looked whether windows may run, where that is waited for.
+const CLOSE_POLL: Duration = Duration::from_millis(10);
 /// How often the lag is measured.
 const LAG_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -48,10 +49,22 @@ pub struct WorkerSource {
     pub reader: Box<dyn SourceReader>,
     /// Its batch.
     pub intake: Intake,
+    /// Per resolver with tumbling windows those that are over and wait.
+    pub(crate) waiting: Vec<Waiting>,
+}
+
+impl WorkerSource {
+    /// A source whose messages go into the batch.
+    pub fn new(reader: Box<dyn SourceReader>, intake: Intake) -> WorkerSource {
+        let waiting = intake.plan().closes.iter().map(|_| Waiting::default()).collect();
+        WorkerSource { reader, intake, waiting }
+    }
 }
 
 /// A worker.
 pub struct Worker {
+    /// Its number.
+    pub index: u32,
     /// Settings.
     pub settings: WorkerSettings,
     /// Its sources.
@@ -112,10 +125,18 @@ impl Worker {
     fn read(&mut self, index: usize, wait: Duration, pending: &mut Pending) -> Result<usize, String> {
         let Some(source) = self.sources.get_mut(index) else { return Ok(0) };
         let (max_messages, latency) = (self.settings.max_messages, self.settings.max_latency);
+        if let Some(engine) = self.state.engine() {
+            engine.begins(self.index);
+        }
         let mut filling = Filling { intake: &mut source.intake, pending };
         let polled =
             source.reader.poll(max_messages, wait, latency, &mut filling).map_err(|error| error.to_string())?;
         source.intake.compute(pending)?;
+        if pending.is_empty()
+            && let Some(engine) = self.state.engine()
+        {
+            engine.rests(self.index);
+        }
         self.close(index, false, pending)?;
         match polled {
             Polled::Messages(count) => Ok(count),
@@ -130,9 +151,11 @@ impl Worker {
                 Ok(0)
             }
             Polled::End => {
-                // There is no later message that could close them.
+                self.commit_all(pending)?;
+                // No later message will close its windows. Nothing of this worker is uncommitted while it waits for others.
                 while !self.close(index, true, pending)? && !self.stop.is_requested() {
-                    std::thread::sleep(LOAD_POLL);
+                    self.commit_all(pending)?;
+                    std::thread::sleep(CLOSE_POLL);
                 }
                 self.commit_all(pending)?;
                 let source = self.sources.remove(index);
@@ -145,22 +168,25 @@ impl Worker {
         }
     }
 
-    /// Runs tumbling windows of a source that are over. False where windows may not run yet.
-    fn close(&self, index: usize, at_end: bool, pending: &mut Pending) -> Result<bool, String> {
+    /// Runs tumbling windows of a source that are over. False where some wait.
+    fn close(&mut self, index: usize, at_end: bool, pending: &mut Pending) -> Result<bool, String> {
         let Some(engine) = self.state.engine() else { return Ok(true) };
         let now_us = now_us();
-        for plan in &self.sources[index].intake.plan().closes {
-            if !plan.run(engine, now_us, at_end, pending, &self.metrics)? {
-                return Ok(false);
-            }
+        let WorkerSource { intake, waiting, .. } = &mut self.sources[index];
+        let mut are_run = true;
+        for (plan, waiting) in intake.plan().closes.iter().zip(waiting) {
+            are_run &= plan.run(engine, self.index, now_us, at_end, waiting, pending, &self.metrics)?;
         }
-        Ok(true)
+        Ok(are_run)
     }
 
     /// Hands everything pending to the committer, waiting for the commit before it.
     fn submit(&mut self, pending: &mut Pending) -> Result<(), String> {
         if let Some(positions) = self.committer.wait().map_err(|error| error.to_string())? {
             self.tell_readers(&positions);
+        }
+        if let Some(engine) = self.state.engine() {
+            engine.submits(self.index);
         }
         self.committer.submit(std::mem::take(pending));
         Ok(())

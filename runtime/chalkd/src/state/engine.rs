@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use chalk_artifact::manifest::AggregationKind;
-use chalk_engine::keeper::log::{Entry, put_keys};
+use chalk_engine::keeper::log::{Entry, keys_of};
 use chalk_engine::{Keeper, TableId};
 
 use super::hot::lock;
@@ -26,6 +26,7 @@ use super::key::table_prefix;
 use super::key_files::KeyFiles;
 use super::marks::read_entries;
 use super::store::{Store, StoreError};
+use crate::clock::now_us;
 
 /// Entries written at once.
 const SLICE_ENTRIES: usize = 50_000;
@@ -51,11 +52,26 @@ pub struct EngineState {
     closes: Mutex<()>,
     /// Windows that have run and are not committed.
     uncommitted_closes: AtomicUsize,
+    /// Per worker.
+    progress: Mutex<Vec<Progress>>,
     /// Whether every entry of tumbling windows is in memory: before that none may run.
     is_ready: AtomicBool,
     /// Where the sweep of a table that is not wholly in memory goes on.
     swept: Mutex<BTreeMap<TableId, Vec<u8>>>,
 }
+
+/// How far a worker's commits are. They are numbered from 1.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// The commit that it is filling, if it has begun.
+    filling: Option<u64>,
+    submitted: u64,
+    committed: u64,
+}
+
+/// Commits that have to be done before something: by worker.
+#[derive(Clone, Debug, Default)]
+pub struct Awaited(Vec<u64>);
 
 /// Holds windows back, or tables of theirs.
 pub struct ClosesGuard<'a>(#[allow(dead_code)] MutexGuard<'a, ()>);
@@ -75,6 +91,7 @@ impl EngineState {
             turn: Mutex::new(()),
             closes: Mutex::new(()),
             uncommitted_closes: AtomicUsize::new(0),
+            progress: Mutex::default(),
             is_ready: AtomicBool::new(false),
             swept: Mutex::default(),
         })
@@ -100,6 +117,52 @@ impl EngineState {
         self.uncommitted_closes.fetch_sub(1, Ordering::AcqRel);
     }
 
+    fn progress(&self, worker: u32, change: impl FnOnce(&mut Progress)) {
+        let mut progress = lock(&self.progress);
+        let count = progress.len().max(worker as usize + 1);
+        progress.resize(count, Progress::default());
+        change(&mut progress[worker as usize]);
+    }
+
+    /// The worker is about to apply events that go into its next commit.
+    pub fn begins(&self, worker: u32) {
+        self.progress(worker, |progress| progress.filling = Some(progress.submitted + 1));
+    }
+
+    /// The worker has applied nothing since its last commit.
+    pub fn rests(&self, worker: u32) {
+        self.progress(worker, |progress| progress.filling = None);
+    }
+
+    /// The worker has handed its commit over.
+    pub fn submits(&self, worker: u32) {
+        self.progress(worker, |progress| {
+            progress.submitted += 1;
+            progress.filling = None;
+        });
+    }
+
+    /// The commit that was handed over is done.
+    pub(super) fn commits(&self, worker: u32) {
+        self.progress(worker, |progress| progress.committed += 1);
+    }
+
+    /// The commits of other workers with everything that is applied now: a window's rows must not be committed before the events
+    /// that they were made from.
+    pub fn awaited(&self, worker: u32) -> Awaited {
+        let progress = lock(&self.progress);
+        let number = |(index, progress): (usize, &Progress)| {
+            if index == worker as usize { 0 } else { progress.filling.unwrap_or(progress.submitted) }
+        };
+        Awaited(progress.iter().enumerate().map(number).collect())
+    }
+
+    /// Whether those commits are done.
+    pub fn are_done(&self, awaited: &Awaited) -> bool {
+        let progress = lock(&self.progress);
+        awaited.0.iter().zip(progress.iter()).all(|(number, progress)| progress.committed >= *number)
+    }
+
     /// Takes up keys of a record that was appended to the log.
     pub(super) fn add_keys(&self, log: u32, seq: u64, events: &[u8]) -> Result<(), StoreError> {
         let mut result = Ok(());
@@ -115,17 +178,10 @@ impl EngineState {
     }
 
     /// Gives the keeper the dedup keys of all files; `last_seqs` is the last record of each log that survived.
-    pub(super) fn load_keys(&self, last_seqs: &BTreeMap<u32, u64>, now_us: i64) -> Result<(), StoreError> {
-        let mut log = Vec::new();
-        let mut result = Ok(());
+    pub(super) fn load_keys(&self, last_seqs: &BTreeMap<u32, u64>) -> Result<(), StoreError> {
         lock(&self.keys).load(last_seqs, &mut |resolver, partition, keys| {
-            log.clear();
-            put_keys(&mut log, resolver, partition, keys);
-            if result.is_ok() {
-                result = self.keeper.replay(&log, now_us).map_err(StoreError);
-            }
-        })?;
-        result
+            self.keeper.load_keys(resolver, partition, keys_of(keys));
+        })
     }
 
     fn is_tumbling(&self, id: &TableId) -> bool {
@@ -142,7 +198,7 @@ impl EngineState {
         }
     }
 
-    /// Loads entries into memory, those of tumbling windows first, until tables hold `max_bytes` or `stop` says so.
+    /// Loads entries into memory, those of tumbling windows first, until tables hold `max_bytes` or `stop` says so. Gives how many.
     pub fn load(&self, store: &dyn Store, max_bytes: usize, stop: &dyn Fn() -> bool) -> Result<usize, StoreError> {
         let (first, then): (Vec<_>, Vec<_>) = self.keeper.tables().into_iter().partition(|id| self.is_tumbling(id));
         let mut loaded = 0;
@@ -150,6 +206,10 @@ impl EngineState {
             loaded += self.load_table(store, id, usize::MAX, stop)?;
         }
         if !stop() {
+            // Images may be older than the last windows that have run.
+            let mut log = Vec::new();
+            self.keeper.log_times(&mut log);
+            self.keeper.replay(&log, now_us()).map_err(StoreError)?;
             self.is_ready.store(true, Ordering::Release);
         }
         for id in &then {
@@ -293,13 +353,26 @@ impl EngineState {
                     table.evict(keep as usize)
                 });
             } else if !self.images.is_complete(id.feed, id.partition)? {
-                let after = lock(&self.swept).remove(&id);
-                let (_, next) = self.load_piece(store, &id, after.as_deref(), COLD_SWEEP_ENTRIES)?;
-                if let Some(next) = next {
-                    lock(&self.swept).insert(id, next);
-                }
+                self.sweep_store(store, &id)?;
             }
         }
         Ok(evicted)
+    }
+
+    /// Removes entries of a table from the store that no window sees any more, looking at some; the caller has the turn.
+    fn sweep_store(&self, store: &dyn Store, id: &TableId) -> Result<(), StoreError> {
+        let after = lock(&self.swept).remove(id);
+        let mut forgotten = Vec::new();
+        let prefix = table_prefix(id.feed, id.partition);
+        let next = store.scan(&prefix, after.as_deref(), COLD_SWEEP_ENTRIES, &mut |key, image| {
+            if self.keeper.with_table(id, |table| table.is_forgotten(image)) {
+                forgotten.push(key.to_vec());
+            }
+            Ok(())
+        })?;
+        if let Some(next) = next {
+            lock(&self.swept).insert(*id, next);
+        }
+        if forgotten.is_empty() { Ok(()) } else { store.apply(&[], &forgotten) }
     }
 }

@@ -114,10 +114,11 @@ impl State {
             engine.add_keys(log, seq, &pending.events)?;
         }
         self.apply(log, seq, rows, positions, &pending.events)?;
-        if let Some(engine) = &self.engine
-            && pending.has_closes
-        {
-            engine.closes_committed();
+        if let Some(engine) = &self.engine {
+            engine.commits(log);
+            if pending.has_closes {
+                engine.closes_committed();
+            }
         }
         let mut latest_us = lock(&self.latest_us);
         for (source, time_us) in &pending.latest_us {

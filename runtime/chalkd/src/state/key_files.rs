@@ -109,7 +109,14 @@ impl KeyFiles {
     }
 
     /// Adds the keys of a record that was appended to the changelog.
-    pub(super) fn add(&mut self, log: u32, seq: u64, resolver: u32, partition: i64, keys: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn add(
+        &mut self,
+        log: u32,
+        seq: u64,
+        resolver: u32,
+        partition: i64,
+        keys: &[u8],
+    ) -> Result<(), StoreError> {
         let (mut first_us, mut latest_us) = (i64::MAX, i64::MIN);
         for (_, time_us) in keys_of(keys) {
             (first_us, latest_us) = (first_us.min(time_us), latest_us.max(time_us));

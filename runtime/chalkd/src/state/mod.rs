@@ -43,7 +43,7 @@ pub mod row;
 pub mod store;
 
 pub use checkpoint::CheckpointReport;
-pub use engine::{ClosesGuard, EngineState};
+pub use engine::{Awaited, ClosesGuard, EngineState};
 pub use hot::State;
 pub use images::Images;
 pub use recovery::{Recovered, recover};

@@ -62,7 +62,7 @@ pub fn recover(
     })?;
     if let Some(engine) = &state.engine {
         // Last, because only now it is known which commits survived.
-        engine.load_keys(&last_seqs, now_us)?;
+        engine.load_keys(&last_seqs)?;
     }
     let next_seq = last_seqs.values().copied().max().unwrap_or(0) + 1;
     state.next_seq.store(next_seq, Ordering::Relaxed);

@@ -80,6 +80,11 @@ impl Keeper {
         windows
     }
 
+    /// The end of the last window with events that ends at or before that.
+    pub(super) fn last_end_us(&self, tumbling: &Tumbling, until_us: i64) -> Option<i64> {
+        self.over(tumbling, until_us).last().map(|(end_us, _, _)| *end_us)
+    }
+
     fn is_of_messages(&self, tumbling: &Tumbling) -> bool {
         use chalk_artifact::manifest::AggregationKind;
         let plan = self.tables[tumbling.aggregation].layout().plan();

@@ -114,6 +114,16 @@ fn take_entry<'a>(rest: &mut &'a [u8]) -> Option<Entry<'a>> {
     }
 }
 
+/// Appends the greatest event time of a partition.
+pub fn put_time(log: &mut Vec<u8>, resolver: u32, partition: i64, time_us: i64) {
+    LogWriter { log, payload: &mut Vec::new() }.time(resolver, partition, time_us);
+}
+
+/// Appends that windows have run.
+pub fn put_closed(log: &mut Vec<u8>, resolver: u32, until_us: i64) {
+    LogWriter { log, payload: &mut Vec::new() }.closed(resolver, until_us);
+}
+
 /// Appends to a log; the memory for a payload is kept.
 pub(super) struct LogWriter<'a> {
     pub(super) log: &'a mut Vec<u8>,

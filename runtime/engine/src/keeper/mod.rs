@@ -158,6 +158,31 @@ impl Keeper {
         self.close_until(resolver, watermark_us.saturating_sub(tumbling.allowed_lateness_us), log, emit)
     }
 
+    /// The end of the last window of a resolver that has events and is over by its watermark at `now_us`; none where none is.
+    pub fn due_until_us(&self, resolver: usize, now_us: i64) -> Option<i64> {
+        let tumbling = self.resolvers[resolver].tumbling.as_ref()?;
+        let until_us = self.watermark_us(resolver, now_us)?.saturating_sub(tumbling.allowed_lateness_us);
+        self.last_end_us(tumbling, until_us)
+    }
+
+    /// The end of the last window of a resolver that has events.
+    pub fn open_until_us(&self, resolver: usize) -> Option<i64> {
+        self.last_end_us(self.resolvers[resolver].tumbling.as_ref()?, i64::MAX)
+    }
+
+    /// As [`Keeper::close_due`], of the windows that end at or before `until_us`, which are over.
+    pub fn close_to(
+        &self,
+        resolver: usize,
+        until_us: i64,
+        log: &mut Vec<u8>,
+        emit: &mut dyn FnMut(Closed),
+    ) -> Result<(), String> {
+        let Some(tumbling) = &self.resolvers[resolver].tumbling else { return Ok(()) };
+        let _gate = tumbling.gate.write().expect("nobody panicked");
+        self.close_until(resolver, until_us, log, emit)
+    }
+
     /// As [`Keeper::close_due`], of all windows with events, whatever the watermark: the source has come to its end.
     pub fn close_all(&self, resolver: usize, log: &mut Vec<u8>, emit: &mut dyn FnMut(Closed)) -> Result<(), String> {
         let Some(tumbling) = &self.resolvers[resolver].tumbling else { return Ok(()) };
