@@ -5,14 +5,20 @@
 //!
 //! This file must not know rows, keys or stamps.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, Time64MicrosecondType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
+use chalk_catalog::ColumnBuilder;
 use chalk_types::codec::{decode, put_int, put_sized};
 use chalk_types::{IntWidth, Kind, Type, Value, varint};
+
+use crate::arrow_out::to_array;
 
 /// Appends the value of a column at a row. The column has the Arrow type of the kind: the engine made it.
 pub fn encode_at(out: &mut Vec<u8>, array: &ArrayRef, kind: &Kind, row: usize) {
@@ -76,6 +82,20 @@ pub fn value_at(array: &ArrayRef, ty: &Type, row: usize) -> Value {
     let mut bytes = Vec::new();
     encode_at(&mut bytes, array, &ty.kind, row);
     decode(&mut &bytes[..], ty).expect("bytes just written can be read")
+}
+
+/// Rows of values as a batch; `types` has the language's type of each column.
+pub fn batch_of_values(schema: &SchemaRef, types: &[Type], rows: &[Vec<Value>]) -> RecordBatch {
+    let column = |(at, ty): (usize, &Type)| {
+        let mut column = ColumnBuilder::new(ty);
+        rows.iter().for_each(|row| column.push_value(&row[at]));
+        let views = column.views();
+        // SAFETY: the column was made with this type, and has a row per row.
+        unsafe { to_array(views.root(), ty, 0..rows.len()) }
+    };
+    let columns = types.iter().enumerate().map(column).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).expect("columns have the schema's types")
 }
 
 fn int_at(array: &ArrayRef, width: IntWidth, row: usize) -> i128 {

@@ -1,5 +1,8 @@
 //! `chalkc run`: compile in memory and run over files.
 //!
+//! Messages give rows as they come, tumbling windows as they are over (at the latest at the end of the input), and at the end
+//! every key of a class with aggregates gives its values as a query would.
+//!
 //! Features go to standard output and everything about the run to standard error, so that the output can be piped.
 
 use std::fs::File;
@@ -7,15 +10,17 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use arrow_array::RecordBatch;
 use chalk_artifact::manifest::{Manifest, OptionValue};
 use chalk_decode::Tier;
-use chalk_engine::{Executor, InputBatch, OutputBatch, Program};
-use chalk_types::Value;
+use chalk_engine::{Closed, Executor, InputBatch, OutputBatch, Program, Session, SessionOptions};
+use chalk_types::{Type, Value};
 
 use super::{DiagnosticFormat, Failure, checked_package, current_folder};
 use crate::compile::{catalog, jit};
 use crate::project::Project;
 use crate::run::dead_letters::{self, Origin};
+use crate::run::finals::{self, FinalRows};
 use crate::run::lines::LineReader;
 use crate::run::output::{Format, Output};
 use crate::run::progress::Progress;
@@ -44,6 +49,9 @@ pub(super) struct Args {
     /// Run this resolver alone
     #[arg(long, value_name = "NAME")]
     resolver: Option<String>,
+    /// The time for which aggregates are given at the end of the input (RFC 3339); the default is the greatest event time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<i64>,
     /// Keep messages that failed, as JSON lines with the reason and the message
     #[arg(long, value_name = "FILE")]
     dead_letters: Option<PathBuf>,
@@ -59,6 +67,12 @@ fn parse_input(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+fn parse_time(text: &str) -> Result<i64, String> {
+    let time = chrono::DateTime::parse_from_rfc3339(text);
+    time.map(|time| time.timestamp_micros())
+        .map_err(|_| "write an RFC 3339 time, such as 2024-01-01T00:00:00Z".to_owned())
+}
+
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let (project, checked) = checked_package(&args.path, DiagnosticFormat::Human)?;
     let program = Program::link(jit(&checked)?, catalog())?;
@@ -66,11 +80,17 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let tier = Tier::detect()?;
     let inputs = choose_inputs(args, &project, manifest)?;
     let sink = open_output(args.output.as_deref())?;
+    let keeps_state = manifest.resolvers.iter().any(|resolver| !resolver.feeds.is_empty() || resolver.dedup.is_some());
+    let mut session = match keeps_state {
+        true => Some(Session::with_tier(&program, SessionOptions::for_files(), tier).map_err(Failure::Message)?),
+        false => None,
+    };
     let mut observer = Console {
         manifest,
         output: Output::new(sink, args.format),
         dead_letters: args.dead_letters.as_deref().map(create).transpose()?.map(BufWriter::new),
         described: 0,
+        said_one_schema: false,
         source: String::new(),
         file: String::new(),
         progress: None,
@@ -79,13 +99,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut runs = Vec::new();
     let mut size_bytes = 0;
     for (source, path) in inputs {
-        let mut run = SourceRun::new(&program, source, args.resolver.as_deref(), tier)?;
+        let mut run = SourceRun::new(&program, source, args.resolver.as_deref(), tier, keeps_state)?;
         let cannot_read = |error| Failure::Message(format!("cannot read {}: {error}", path.display()));
         let mut reader = LineReader::open(&path, LINE_LIMIT_BYTES).map_err(cannot_read)?;
         observer.source = run.source().to_owned();
         observer.file = path.display().to_string();
         observer.progress = Some(Progress::start(reader.size_bytes(), args.quiet));
-        let result = run.run(&mut reader, &mut observer);
+        let result = run.run(&mut reader, session.as_mut(), &mut observer);
         if let Some(progress) = observer.progress.take() {
             progress.finish();
         }
@@ -96,6 +116,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         }
         size_bytes += reader.consumed_bytes();
         runs.push(run);
+    }
+    if let Some(session) = &mut session {
+        match finals::write(session, args.at, &mut observer) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            other => other?,
+        }
     }
     if observer.described > DESCRIBED_DEAD_LETTERS {
         let more = observer.described - DESCRIBED_DEAD_LETTERS;
@@ -196,6 +222,7 @@ struct Console<'a> {
     output: Output,
     dead_letters: Option<BufWriter<File>>,
     described: u64,
+    said_one_schema: bool,
     source: String,
     file: String,
     progress: Option<Progress>,
@@ -204,7 +231,10 @@ struct Console<'a> {
 impl Observer for Console<'_> {
     fn batch(&mut self, _: usize, run: &Executor, input: &InputBatch, output: &OutputBatch) -> io::Result<()> {
         let resolver = &run.resolver().name;
-        self.output.write(resolver, &output.batch, run.types())?;
+        // A windowed resolver sets nothing message by message.
+        if output.batch.num_columns() != 0 {
+            self.output.write(resolver, &output.batch, run.types())?;
+        }
         let origin = Origin { source: &self.source, file: &self.file, resolver };
         for error in &output.errors {
             self.described += 1;
@@ -222,11 +252,56 @@ impl Observer for Console<'_> {
         Ok(())
     }
 
+    fn closed(&mut self, closed: &Closed) -> io::Result<()> {
+        let resolver = &self.manifest.resolvers[closed.resolver].name;
+        for (key, reason) in &closed.failures {
+            let end = chalk_types::format_datetime(closed.end_us);
+            self.problem(&format!("the window of `{resolver}` that ends at {end} gives no row for {key:?}: {reason}"));
+        }
+        self.write_other(resolver, &closed.batch, &closed.types)
+    }
+
     fn progress(&mut self, consumed_bytes: u64, messages: u64, waiting: bool) -> io::Result<()> {
         if let Some(progress) = &self.progress {
             progress.set(consumed_bytes, messages);
         }
         if waiting { self.output.flush() } else { Ok(()) }
+    }
+}
+
+impl Console<'_> {
+    /// Rows that are not those of messages.
+    fn write_other(&mut self, title: &str, batch: &RecordBatch, types: &[Type]) -> io::Result<()> {
+        if self.output.takes(batch) {
+            return self.output.write(title, batch, types);
+        }
+        if !std::mem::replace(&mut self.said_one_schema, true) {
+            self.problem(&format!(
+                "an Arrow stream has one schema: the rows of `{title}` are left out (--format json prints all)"
+            ));
+        }
+        Ok(())
+    }
+
+    fn problem(&mut self, text: &str) {
+        match &self.progress {
+            Some(progress) => progress.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+impl FinalRows for Console<'_> {
+    fn closed(&mut self, closed: &Closed) -> io::Result<()> {
+        Observer::closed(self, closed)
+    }
+
+    fn rows(&mut self, class: &str, batch: &RecordBatch, types: &[Type]) -> io::Result<()> {
+        self.write_other(class, batch, types)
+    }
+
+    fn problem(&mut self, text: &str) {
+        Console::problem(self, text);
     }
 }
 

@@ -67,6 +67,14 @@ impl Output {
         self.sink.as_mut().expect("only an Arrow stream takes the sink away")
     }
 
+    /// Whether batches of the schema can be written: an Arrow stream has the schema of its first batch.
+    pub fn takes(&self, batch: &RecordBatch) -> bool {
+        match &self.form {
+            Form::Arrow(Some(stream)) => stream.schema() == &batch.schema(),
+            Form::Json(_) | Form::Table(_) | Form::Arrow(None) => true,
+        }
+    }
+
     /// Writes the rows of a batch; `types` has the language's type of each column.
     pub fn write(&mut self, resolver: &str, batch: &RecordBatch, types: &[Type]) -> io::Result<()> {
         match &mut self.form {

@@ -21,8 +21,8 @@ use super::log::LogWriter;
 use super::resolver::Tumbling;
 use super::tables::Cell;
 use super::{Closed, Keeper};
-use crate::arrow_out::to_array;
 use crate::runner::Runner;
+use crate::values::batch_of_values;
 
 /// Keys that are computed and handed out together.
 const CLOSE_ROWS: usize = 4096;
@@ -121,7 +121,7 @@ impl Keeper {
                 features.iter().map(|feature| class.features[*feature as usize].ty.clone()).collect();
             let mut closed = empty(features, &types);
             match self.run_sql(class, sql, features, &cells, window, start_us) {
-                Ok(rows) => closed.batch = rows_batch(class, features, &types, &rows),
+                Ok(rows) => closed.batch = batch_of_values(&schema(class, features, &types), &types, &rows),
                 Err(error) => closed.failures.push((Value::Null, error)),
             }
             emit(closed);
@@ -258,16 +258,4 @@ fn batch_of(
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema(class, features, types), columns, &options)
         .expect("columns have the types that the manifest states")
-}
-
-fn rows_batch(class: &FeatureClass, features: &[u32], types: &[Type], rows: &[Vec<Value>]) -> RecordBatch {
-    let column = |(at, ty): (usize, &Type)| {
-        let mut column = ColumnBuilder::new(ty);
-        rows.iter().for_each(|row| column.push_value(&row[at]));
-        let views = column.views();
-        // SAFETY: the column was made with this type, and has a row per row.
-        unsafe { to_array(views.root(), ty, 0..rows.len()) }
-    };
-    let columns = types.iter().enumerate().map(column).collect();
-    batch_of(class, features, types, columns, rows.len())
 }

@@ -34,19 +34,20 @@ pub struct SessionOptions {
     pub idle_after_us: i64,
     /// Runs SQL.
     pub sql: Option<Arc<dyn SqlRunner>>,
-    /// Whether the rows of messages are stored online; `chalkc run` has no use for those of classes without aggregates.
-    pub stores_rows: bool,
+    /// Whether rows of all classes are stored online, or only of those whose queries give more than the rows themselves: with aggregates, and
+    /// what they link to.
+    pub stores_all: bool,
 }
 
 impl SessionOptions {
     /// For `test` blocks: sources are idle between steps, so tumbling windows are over as soon as the clock passes their end.
     pub fn for_tests() -> SessionOptions {
-        SessionOptions { max_future_skew_us: 3_600_000_000, idle_after_us: 0, sql: None, stores_rows: true }
+        SessionOptions { max_future_skew_us: 3_600_000_000, idle_after_us: 0, sql: None, stores_all: true }
     }
 
     /// For files: time is what the messages say, and no source is idle before its end.
     pub fn for_files() -> SessionOptions {
-        SessionOptions { idle_after_us: i64::MAX, ..SessionOptions::for_tests() }
+        SessionOptions { idle_after_us: i64::MAX, stores_all: false, ..SessionOptions::for_tests() }
     }
 }
 
@@ -136,6 +137,8 @@ pub struct Session {
     executors: Vec<Executor>,
     query: Query,
     rows: Rows,
+    /// Per class whether a query gives more than its rows, or looks at them for another class.
+    is_asked: Vec<bool>,
     input: InputBatch,
     /// What one batch logged.
     log: Vec<u8>,
@@ -166,6 +169,7 @@ impl Session {
             executors: executors.collect::<Result<_, _>>().map_err(|error| error.to_string())?,
             query: Query::new(program).map_err(|error| error.to_string())?,
             rows: Rows::new(rows),
+            is_asked: asked_classes(manifest),
             program: Arc::clone(program),
             options,
             input: InputBatch::new(),
@@ -247,7 +251,8 @@ impl Session {
             history.extend_from_slice(&self.log);
         }
         self.note_times(resolver, input);
-        if self.options.stores_rows {
+        let class = self.program.manifest().resolvers[resolver].class as usize;
+        if self.options.stores_all || self.is_asked[class] {
             self.store(resolver, input);
         }
         self.executors[resolver].output()
@@ -417,6 +422,22 @@ impl Session {
         session.history = Some(snapshot.log.clone());
         Ok(session)
     }
+}
+
+/// Classes with aggregates, and those that they link to.
+fn asked_classes(manifest: &Manifest) -> Vec<bool> {
+    let mut is_asked: Vec<bool> = manifest.classes.iter().map(|class| !class.aggregates.is_empty()).collect();
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for (class, plan) in manifest.classes.iter().enumerate() {
+            for link in if is_asked[class] { &plan.links[..] } else { &[] } {
+                let known = std::mem::replace(&mut is_asked[link.class as usize], true);
+                changed |= !known;
+            }
+        }
+    }
+    is_asked
 }
 
 fn keeper(program: &Arc<Program>, options: &SessionOptions) -> Result<Keeper, String> {
