@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use arrow_cast::display::{DurationFormat, FormatOptions};
 use arrow_cast::pretty::pretty_format_batches_with_options;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, SchemaRef};
 use chalk_engine::json::RowWriter;
 use chalk_types::Type;
 
@@ -41,7 +41,8 @@ pub struct Output {
 enum Form {
     Json(Vec<u8>),
     Table(Vec<Table>),
-    Arrow(Option<Box<StreamWriter<Box<dyn Write>>>>),
+    /// The stream once it is open, and its schema.
+    Arrow(Option<(Box<StreamWriter<Box<dyn Write>>>, SchemaRef)>),
 }
 
 /// What a resolver's table holds so far.
@@ -70,7 +71,7 @@ impl Output {
     /// Whether batches of the schema can be written: an Arrow stream has the schema of its first batch.
     pub fn takes(&self, batch: &RecordBatch) -> bool {
         match &self.form {
-            Form::Arrow(Some(stream)) => stream.schema() == &batch.schema(),
+            Form::Arrow(Some((_, schema))) => *schema == batch.schema(),
             Form::Json(_) | Form::Table(_) | Form::Arrow(None) => true,
         }
     }
@@ -107,9 +108,10 @@ impl Output {
             Form::Arrow(stream) => {
                 if stream.is_none() {
                     let sink = self.sink.take().expect("taken once");
-                    *stream = Some(Box::new(StreamWriter::try_new(sink, &batch.schema()).map_err(into_io)?));
+                    let writer = StreamWriter::try_new(sink, &batch.schema()).map_err(into_io)?;
+                    *stream = Some((Box::new(writer), batch.schema()));
                 }
-                stream.as_mut().expect("just opened").write(batch).map_err(into_io)
+                stream.as_mut().expect("just opened").0.write(batch).map_err(into_io)
             }
         }
     }
@@ -137,7 +139,7 @@ impl Output {
                 self.sink().flush()
             }
             Form::Arrow(None) => Ok(()),
-            Form::Arrow(Some(mut stream)) => {
+            Form::Arrow(Some((mut stream, _))) => {
                 stream.finish().map_err(into_io)?;
                 stream.get_mut().flush()
             }
