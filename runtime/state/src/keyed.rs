@@ -62,6 +62,8 @@ pub(crate) struct Keyed {
     pub(crate) open: BTreeMap<(i64, usize), (i64, Vec<u32>)>,
     /// Per series the first bucket that some window can still see, or, tumbling, that has not run.
     pub(crate) first_number: Vec<i64>,
+    /// Tumbling: per series the first window that takes events of the batch that is applied.
+    over_number: Vec<i64>,
     /// Kept events at or before it are seen by no window.
     pub(crate) events_until_us: Option<i64>,
     /// Where the sweep, and the clock hand, go on.
@@ -134,6 +136,7 @@ impl Keyed {
             gone: VecDeque::new(),
             open: BTreeMap::new(),
             first_number: vec![i64::MIN; series],
+            over_number: vec![i64::MIN; series],
             events_until_us: None,
             sweep: 0,
             hand: 0,
@@ -284,9 +287,7 @@ impl Keyed {
         cold: Option<&dyn ColdStore>,
     ) -> Result<(), String> {
         let keys = events.keys.as_ref().expect("events of keys have keys");
-        if let Some(until_us) = closed_until_us {
-            self.set_closed(until_us);
-        }
+        self.set_over(closed_until_us);
         let mut work = std::mem::take(&mut self.work);
         let mut result = Ok(());
         for start in (0..events.len()).step_by(PART) {
@@ -300,6 +301,15 @@ impl Keyed {
         }
         self.work = work;
         result
+    }
+
+    /// Tumbling: windows that end at or before the time take nothing of the events that are applied next, whether they have run or not.
+    fn set_over(&mut self, until_us: Option<i64>) {
+        if self.layout.kind == StateKind::Tumbling {
+            for (over, series) in self.over_number.iter_mut().zip(&self.layout.series) {
+                *over = until_us.map_or(i64::MIN, |until_us| series.number(until_us));
+            }
+        }
     }
 
     /// Tumbling: windows that end at or before the time have run.
@@ -437,7 +447,7 @@ impl Keyed {
             let mut is_flushed = !is_pending;
             for (number, series) in layout.series.iter().enumerate() {
                 let bucket = work.numbers[number][position];
-                if bucket < self.first_number[number] {
+                if bucket < self.first_number[number] || bucket < self.over_number[number] {
                     continue;
                 }
                 let entry = self.slab.get_mut(id);

@@ -50,7 +50,8 @@ impl Table {
     }
 
     /// Updates from events in order. Events that are not newer than their entry's last offset are passed over, so a replay changes nothing.
-    /// Tumbling windows whose end is at or before `closed_until_us` have run and take nothing any more.
+    /// Tumbling windows whose end is at or before `closed_until_us` are over, and take nothing of these events; those that have run never take
+    /// anything again.
     ///
     /// An error is the store's: some of the events may be in then, and applying the batch again adds the rest.
     pub fn apply(

@@ -136,7 +136,6 @@ impl Batch<'_> {
     }
 
     fn admit(&mut self, log: &mut Vec<u8>) -> Result<(), String> {
-        let keeper = self.keeper;
         let state = self.state;
         self.find_keys();
         // No window is run while messages are judged and become events.
@@ -171,8 +170,13 @@ impl Batch<'_> {
                 }
             }
         }
+        if let Some(tumbling) = state.tumbling.as_ref().filter(|_| self.keeper.options.is_one_log) {
+            let mut clock = tumbling.clock.lock().expect("nobody panicked at this clock");
+            if let Some(time_us) = clock.take_progress() {
+                writer.reached(state.number, time_us);
+            }
+        }
         drop(gate);
-        let _ = keeper;
         self.scratch.partitions = partitions;
         self.scratch.payload = payload;
         result

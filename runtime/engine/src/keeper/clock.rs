@@ -13,13 +13,25 @@ pub(super) struct Clock {
     now_us: i64,
     /// No less than the watermark.
     bound_us: i64,
+    /// Partitions that had an event since the time of the wall clock was told.
+    awake: Vec<i64>,
     /// Windows whose end is at or before this have run.
     closed_until_us: Option<i64>,
+    /// The watermark that was logged last.
+    logged_us: Option<i64>,
 }
 
 impl Clock {
     pub(super) fn new(idle_after_us: i64) -> Clock {
-        Clock { idle_after_us, marks: None, now_us: i64::MIN, bound_us: i64::MIN, closed_until_us: None }
+        Clock {
+            idle_after_us,
+            marks: None,
+            now_us: i64::MIN,
+            bound_us: i64::MIN,
+            awake: Vec::new(),
+            closed_until_us: None,
+            logged_us: None,
+        }
     }
 
     fn marks(&mut self) -> &mut Watermarks {
@@ -29,6 +41,7 @@ impl Clock {
     /// A batch comes, or windows are looked at, at this time of the wall clock.
     pub(super) fn begin(&mut self, now_us: i64) {
         self.now_us = self.now_us.max(now_us);
+        self.awake.clear();
         self.bound_us = self.watermark_us().unwrap_or(i64::MIN);
     }
 
@@ -46,6 +59,11 @@ impl Clock {
     /// An event that counts.
     pub(super) fn observe(&mut self, partition: i64, time_us: i64) {
         let now_us = self.now_us;
+        if self.awake.last() != Some(&partition) && !self.awake.contains(&partition) {
+            // A partition that was silent may be behind: how far the source was without it is noted first, for that is never taken back.
+            self.watermark_us();
+            self.awake.push(partition);
+        }
         // Brokers number partitions in 32 bits.
         self.marks().observe(partition as i32, time_us, now_us);
         self.bound_us = self.bound_us.max(self.partition_time(partition).unwrap_or(i64::MIN));
@@ -84,6 +102,19 @@ impl Clock {
         self.closed_until_us = self.closed_until_us.max(Some(until_us));
         self.marks().restore_reached(reached_us);
         self.bound_us = self.bound_us.max(reached_us);
+    }
+
+    /// The watermark, where it went on since it was asked for here.
+    pub(super) fn take_progress(&mut self) -> Option<i64> {
+        let watermark_us = self.watermark_us();
+        let before_us = std::mem::replace(&mut self.logged_us, watermark_us);
+        watermark_us.filter(|_| watermark_us != before_us)
+    }
+
+    /// The source was so far.
+    pub(super) fn restore_reached(&mut self, time_us: i64, now_us: i64) {
+        self.now_us = self.now_us.max(now_us);
+        self.marks().restore_reached(time_us);
     }
 
     pub(super) fn closed_until_us(&self) -> Option<i64> {

@@ -9,6 +9,7 @@
 //! | 2 dedup keys | resolver | partition zigzag varint · (key u128 LE · time i64 LE)… |
 //! | 3 greatest event time | resolver | partition zigzag varint · i64 LE |
 //! | 4 windows that have run | resolver | i64 LE: all whose end is at or before it |
+//! | 5 watermark | resolver | i64 LE |
 //!
 //! This file must not know tables.
 
@@ -54,6 +55,13 @@ pub enum Entry<'a> {
         /// All whose end is at or before it.
         until_us: i64,
     },
+    /// The watermark of a resolver.
+    Reached {
+        /// The resolver's number.
+        resolver: u32,
+        /// The time.
+        time_us: i64,
+    },
 }
 
 /// A key with its time, in a log.
@@ -92,6 +100,9 @@ fn take_entry<'a>(rest: &mut &'a [u8]) -> Option<Entry<'a>> {
     let mut payload = varint::take_sized(rest)?;
     if tag == 4 {
         return Some(Entry::Closed { resolver: number, until_us: i64::from_le_bytes(payload.try_into().ok()?) });
+    }
+    if tag == 5 {
+        return Some(Entry::Reached { resolver: number, time_us: i64::from_le_bytes(payload.try_into().ok()?) });
     }
     let zigzag = varint::take(&mut payload)?;
     let partition = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
@@ -175,6 +186,12 @@ impl LogWriter<'_> {
         self.payload.extend_from_slice(&until_us.to_le_bytes());
         self.end(4, resolver);
     }
+
+    pub(super) fn reached(&mut self, resolver: u32, time_us: i64) {
+        self.payload.clear();
+        self.payload.extend_from_slice(&time_us.to_le_bytes());
+        self.end(5, resolver);
+    }
 }
 
 #[cfg(test)]
@@ -190,15 +207,17 @@ mod tests {
         writer.keys(3, 2, std::iter::empty());
         writer.time(300, i64::MIN, i64::MIN);
         writer.closed(1, 9);
+        writer.reached(1, -9);
         let read: Vec<_> = entries(&log).collect::<Result<_, _>>().expect("it is whole");
         assert!(matches!(read[0], Entry::Keys { resolver: 3, partition: -1, keys: bytes } if keys_of(bytes).eq(keys)));
         assert_eq!(read[1], Entry::Time { resolver: 300, partition: i64::MIN, time_us: i64::MIN });
         assert_eq!(read[2], Entry::Closed { resolver: 1, until_us: 9 });
-        assert_eq!(read.len(), 3, "no keys, no entry");
+        assert_eq!(read[3], Entry::Reached { resolver: 1, time_us: -9 });
+        assert_eq!(read.len(), 4, "no keys, no entry");
         for cut in 1..log.len() {
             let read: Vec<_> = entries(&log[..cut]).collect();
             let whole = read.iter().filter(|entry| entry.is_ok()).count();
-            assert!(whole < 3, "cut at {cut}");
+            assert!(whole < 4, "cut at {cut}");
         }
     }
 }

@@ -15,6 +15,9 @@ pub struct KeeperOptions {
     pub max_future_skew_us: i64,
     /// A partition without a message for so long does not hold a watermark back.
     pub idle_after_us: i64,
+    /// Whether one log has all partitions, and is committed as a whole. How far a source was is written into it then; a log of some
+    /// partitions must not say so, because the others' messages that led there may not be committed.
+    pub is_one_log: bool,
     /// What feeds and resolvers are called.
     pub numbers: Numbers,
     /// Images of entries that are not in memory; none where all are.
@@ -29,6 +32,7 @@ impl KeeperOptions {
         KeeperOptions {
             max_future_skew_us: 3_600_000_000,
             idle_after_us: 30_000_000,
+            is_one_log: true,
             numbers: Numbers::by_position(manifest),
             cold: None,
             sql: None,

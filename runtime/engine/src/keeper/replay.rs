@@ -54,6 +54,13 @@ impl Keeper {
                 }
                 Ok(())
             }
+            Entry::Reached { resolver, time_us } => {
+                if let Some(tumbling) = self.by_number(resolver).and_then(|state| state.tumbling.as_ref()) {
+                    let mut clock = tumbling.clock.lock().expect("nobody panicked at this clock");
+                    clock.restore_reached(time_us, now_us);
+                }
+                Ok(())
+            }
             Entry::Closed { resolver, until_us } => {
                 if let Some(tumbling) = self.by_number(resolver).and_then(|state| state.tumbling.as_ref()) {
                     self.forget_until(tumbling, until_us);
@@ -72,7 +79,10 @@ impl Keeper {
         let mut writer = super::log::LogWriter { log, payload: &mut payload };
         for state in &self.resolvers {
             let Some(tumbling) = &state.tumbling else { continue };
-            let clock = tumbling.clock.lock().expect("nobody panicked at this clock");
+            let mut clock = tumbling.clock.lock().expect("nobody panicked at this clock");
+            if let Some(time_us) = clock.watermark_us().filter(|_| self.options.is_one_log) {
+                writer.reached(state.number, time_us);
+            }
             for (partition, time_us) in clock.partition_times() {
                 writer.time(state.number, partition, time_us);
             }

@@ -129,6 +129,14 @@ pub struct Snapshot {
     log: Vec<u8>,
 }
 
+impl Snapshot {
+    /// The same with the images of another, older one: a checkpoint, and a log that goes on after it.
+    pub fn with_images_of(mut self, older: &Snapshot) -> Snapshot {
+        self.images.clone_from(&older.images);
+        self
+    }
+}
+
 /// A program at work.
 pub struct Session {
     program: Arc<Program>,
