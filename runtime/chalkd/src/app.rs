@@ -72,7 +72,12 @@ impl App {
         let numbers = state_numbers(manifest, &plans, &mut registry);
         registry.save(&*store, &saved).map_err(|error| text(&error))?;
         let images = Arc::new(Images::new(store.clone()));
+        let worker_count = match config.workers {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
         let program = unstarted.clone().with_state(KeeperOptions {
+            is_one_log: worker_count == 1,
             max_future_skew_us: config.max_future_skew.as_micros() as i64,
             idle_after_us: config.idle_after.as_micros() as i64,
             numbers: numbers.clone(),
@@ -90,10 +95,6 @@ impl App {
         );
 
         let (stop, metrics, fates) = (Arc::<Stop>::default(), Arc::<Metrics>::default(), Arc::<FateCounts>::default());
-        let worker_count = match config.workers {
-            0 => thread::available_parallelism().map_or(1, usize::from),
-            workers => workers,
-        };
         let writers: Vec<_> = (0..worker_count).map(|worker| recovered.writer(worker as u32)).collect();
         let state = Arc::new(recovered.state);
         make_tables(&plans, &numbers, &state);

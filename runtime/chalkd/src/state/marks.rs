@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use chalk_engine::keeper::log::{Entry, entries, put_closed, put_time};
+use chalk_engine::keeper::log::{Entry, entries, put_closed, put_reached, put_time};
 use serde::{Deserialize, Serialize};
 
 /// What committed records said.
@@ -17,6 +17,8 @@ pub(super) struct Marks {
     times: BTreeMap<u32, BTreeMap<i64, i64>>,
     /// Resolver number, end of the last windows that have run.
     closed: BTreeMap<u32, i64>,
+    /// Resolver number, watermark: where one worker reads everything.
+    reached: BTreeMap<u32, i64>,
 }
 
 impl Marks {
@@ -30,6 +32,10 @@ impl Marks {
             Entry::Closed { resolver, until_us } => {
                 let known = self.closed.entry(resolver).or_insert(until_us);
                 *known = until_us.max(*known);
+            }
+            Entry::Reached { resolver, time_us } => {
+                let known = self.reached.entry(resolver).or_insert(time_us);
+                *known = time_us.max(*known);
             }
             Entry::Events { .. } | Entry::Keys { .. } => {}
         }
@@ -45,6 +51,9 @@ impl Marks {
         }
         for (resolver, until_us) in &self.closed {
             put_closed(&mut log, *resolver, *until_us);
+        }
+        for (resolver, time_us) in &self.reached {
+            put_reached(&mut log, *resolver, *time_us);
         }
         log
     }
@@ -68,12 +77,14 @@ mod tests {
             Entry::Time { resolver: 1, partition: -2, time_us: -5 },
             Entry::Closed { resolver: 1, until_us: 9 },
             Entry::Closed { resolver: 1, until_us: 8 },
+            Entry::Reached { resolver: 1, time_us: 11 },
+            Entry::Reached { resolver: 1, time_us: 10 },
         ];
         entries.iter().for_each(|entry| marks.take(entry));
         let mut restored = Marks::default();
         read_entries(&marks.log(), |entry| restored.take(&entry)).unwrap();
         assert_eq!(restored, marks);
         assert_eq!(marks.times[&1], BTreeMap::from([(0, 10), (-2, -5)]));
-        assert_eq!(marks.closed[&1], 9);
+        assert_eq!((marks.closed[&1], marks.reached[&1]), (9, 11));
     }
 }

@@ -135,6 +135,11 @@ pub fn put_closed(log: &mut Vec<u8>, resolver: u32, until_us: i64) {
     LogWriter { log, payload: &mut Vec::new() }.closed(resolver, until_us);
 }
 
+/// Appends how far a resolver's source was.
+pub fn put_reached(log: &mut Vec<u8>, resolver: u32, time_us: i64) {
+    LogWriter { log, payload: &mut Vec::new() }.reached(resolver, time_us);
+}
+
 /// Appends to a log; the memory for a payload is kept.
 pub(super) struct LogWriter<'a> {
     pub(super) log: &'a mut Vec<u8>,
