@@ -98,7 +98,8 @@ fn lines(page: &str, first: usize, text: &str) -> Vec<Example> {
 
 fn compiles(text: &str) -> Result<(), String> {
     let checked = package::accepted(&package::files("page.chalk", text))?;
-    Oracle::new(&checked).map(drop)
+    Oracle::new(&checked)?;
+    package::run_tests(&checked)
 }
 
 /// The type that an expression has by itself.

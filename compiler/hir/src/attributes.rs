@@ -15,7 +15,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("time", "a feature", "`@time`"),
     ("max_staleness", "a features class or a feature", "`@max_staleness(30d)`"),
     ("etl_offline_to_online", "a features class", "`@etl_offline_to_online`"),
-    ("join", "a collection", "`@join(foreign_key)`"),
+    ("join", "a collection or a link", "`@join(foreign_key)`"),
     ("materialize", "a windowed feature", "`@materialize(bucket: 1d)`"),
     ("json", "a field of a message", "`@json(\"name\")`"),
     ("unix", "a field of a message", "`@unix(s)`, `@unix(ms)`, `@unix(us)` or `@unix(ns)`"),

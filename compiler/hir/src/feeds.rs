@@ -71,6 +71,8 @@ fn reads_others(expr: &Expr) -> bool {
 
 fn feed(context: &Context, classes: &[FeatureClass], resolvers: &mut [StreamResolver], drafts: &mut [Draft]) {
     let mut without_clock: Vec<usize> = Vec::new();
+    // A resolver that is wrong may be the one that is missed.
+    let all_are_known = !resolvers.is_empty() && resolvers.len() == context.package.streams.len();
     let mut starving: Vec<Events> = Vec::new();
     for (aggregation, draft) in drafts.iter_mut().enumerate() {
         let Events::Collection { row_class, foreign_key, .. } = draft.events else { continue };
@@ -115,7 +117,7 @@ fn feed(context: &Context, classes: &[FeatureClass], resolvers: &mut [StreamReso
             let feed = Feed { aggregation, key: Some(key.clone()), columns: columns.collect() };
             resolver.feeds.push(feed);
         }
-        if context.package.streams.is_empty() || !is_fed.contains(&false) {
+        if !all_are_known || !is_fed.contains(&false) {
             continue;
         }
         if is_fed.contains(&true) {

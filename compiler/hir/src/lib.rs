@@ -8,6 +8,7 @@
 mod aggregations;
 mod attributes;
 mod bounds;
+mod circles;
 pub mod constant;
 mod context;
 mod dedup;
@@ -70,6 +71,7 @@ pub fn analyze(files: &[&ast::File], catalog: &'static Catalog, connectors: &[&C
     let mut resolvers = streams::check(&context, &mut classes);
     features::order(&context, &mut classes);
     let aggregations = feeds::check(&context, &mut classes, &mut resolvers);
+    circles::check(&context, &classes);
     bounds::check(&context, &classes, &aggregations);
     let tests = tests::check(&context, &classes, &resolvers);
     unused::check(&context);

@@ -7,7 +7,7 @@ use chalk_syntax::ast;
 use chalk_types::{IntWidth, Kind, Type};
 
 use crate::context::{Checked, Context, Reported};
-use crate::package::{Entry, not_yet};
+use crate::package::Entry;
 
 /// Longest vector.
 const MAX_VECTOR: i128 = 1 << 20;
@@ -206,8 +206,9 @@ impl Context<'_> {
                 Ok(Kind::Enum(def.clone()).required())
             }
             Some(Entry::Class(_)) if place.is_feature => Err(self.report(
-                not_yet(&format!("has-one features (`{}`)", name.text), ty.span)
-                    .note(format!("a foreign key is part of it: `{}.id` has the type of that class's key", name.text)),
+                Diagnostic::new(Code::E0441, format!("a link to `{}` stands alone", name.text), ty.span)
+                    .at("not inside another type")
+                    .help(format!("declare a feature of the type `{}`, beside a foreign key to it", name.text)),
             )),
             Some(Entry::Class(_)) => Err(self.report(
                 Diagnostic::new(

@@ -349,10 +349,10 @@ fn body(
     for assignment in assignments {
         let target = &assignment.target;
         let Some(position) = facts.index.get(&target.text).copied() else {
-            context.report(match (facts.windowed.get(&target.text), facts.relations.contains_key(&target.text)) {
+            context.report(match (facts.windowed.get(&target.text), facts.relations.get(&target.text)) {
                 (Some(windowed), _) => windowed::cannot_set_windows(target, windowed.span),
-                (None, true) => windowed::cannot_set_collection(target),
-                (None, false) => unknown_feature(class, facts, target),
+                (None, Some(relation)) => windowed::cannot_set_relation(target, relation.as_ref()),
+                (None, None) => unknown_feature(class, facts, target),
             });
             let _ = checker.check(&assignment.value, None);
             failed = true;

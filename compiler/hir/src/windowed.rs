@@ -13,10 +13,10 @@ use chalk_syntax::ast;
 use chalk_types::Kind;
 
 use crate::aggregations::{Events, Keeping};
-use crate::context::{Checked, Context, Reported};
+use crate::context::{Checked, Context, RelationFacts, Reported};
 use crate::expr::{Checker, EventsFrame, Want, WindowFrame};
 use crate::features::keep_new_errors;
-use crate::program::{Expr, ExprKind, FeatureClass, Feed, WindowClose, Windowed};
+use crate::program::{Expr, ExprKind, FeatureClass, Feed, RelationKind, WindowClose, Windowed};
 use crate::streams::unknown_feature;
 
 /// The clauses that make a resolver a windowed one.
@@ -251,8 +251,8 @@ pub(crate) fn body(
                     .note("the resolver runs for each window of what it sets")
                     .help("say over which windows it is: `over [10m, 1d]`"),
                 );
-            } else if facts.relations.contains_key(name) {
-                context.report(cannot_set_collection(target));
+            } else if let Some(relation) = facts.relations.get(name) {
+                context.report(cannot_set_relation(target, relation.as_ref()));
             } else {
                 context.report(unknown_feature(class, facts, target));
                 has_unknown_target = true;
@@ -396,7 +396,12 @@ pub(crate) fn no_clock(decl: &ast::Stream, param: &ast::Param) -> Diagnostic {
 }
 
 /// A collection as the target of an assignment.
-pub(crate) fn cannot_set_collection(target: &ast::Name) -> Diagnostic {
+pub(crate) fn cannot_set_relation(target: &ast::Name, relation: Option<&RelationFacts>) -> Diagnostic {
+    if relation.is_some_and(|relation| matches!(relation.kind, RelationKind::HasOne { .. })) {
+        return Diagnostic::new(Code::E0439, format!("`{}` is a link, so it cannot be set", target.text), target.span)
+            .note("the row that it leads to is the one that its foreign key names")
+            .help("set the foreign key instead");
+    }
     Diagnostic::new(Code::E0439, format!("`{}` is a collection, so it cannot be set", target.text), target.span)
         .note("its rows are those whose foreign key is the primary key of this class")
         .help("leave this line out, and write a resolver for the class of the rows")

@@ -287,7 +287,6 @@ fn resolvers_set_features_of_their_class() {
 fn parts_of_later_versions_are_refused_once() {
     for (text, part) in [
         ("import proto \"x.proto\" as pb", "schema imports"),
-        ("features U { id: int, l: L }\nfeatures L { id: int }", "has-one features (`L`)"),
         ("features U { id: int, n: int }\nonline d(u: U) -> U { n = u.id }", "online resolvers"),
     ] {
         refuse(text, &[Code::E0100], &[part, "not part of this compiler version"]);

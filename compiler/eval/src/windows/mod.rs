@@ -372,7 +372,7 @@ impl<'p> Model<'p> {
         (0..of.features.len()).map(|feature| env.features[&feature].clone()).collect()
     }
 
-    /// Finds what an expression reads of other classes. Links do not go round in circles, so this comes to an end.
+    /// Finds what an expression reads of other classes. What is computed there is not computed from here, so this comes to an end.
     fn link(&self, evaluator: &Evaluator<'_>, expression: &Expr, env: &mut Env<'_>, now_us: i64) {
         let mut open = vec![expression];
         let mut rows: HashMap<(usize, usize), Vec<Result<Value, String>>> = HashMap::new();
@@ -382,8 +382,21 @@ impl<'p> Model<'p> {
             let value = match env.features[&foreign_key].clone() {
                 Ok(Value::Null) => Ok(Value::Null),
                 Ok(key) => {
+                    let stored = self.rows.get(&(class, self.key_bytes(class, &key)));
+                    if self.program.classes[class].features[feature].expression.is_none() {
+                        let value = stored.and_then(|stored| stored.get(&feature));
+                        let is_key = self.program.classes[class].primary_key == feature;
+                        let missing = if is_key { key } else { Value::Null };
+                        env.linked
+                            .insert((foreign_key, feature), Ok(value.map_or(missing, |(_, value)| value.clone())));
+                        continue;
+                    }
                     let ask = || self.features(evaluator, class, &key, now_us);
-                    rows.entry((foreign_key, class)).or_insert_with(ask)[feature].clone()
+                    match &rows.entry((foreign_key, class)).or_insert_with(ask)[feature] {
+                        // What cannot be computed because nothing is stored there is null.
+                        Err(_) if stored.is_none() => Ok(Value::Null),
+                        value => value.clone(),
+                    }
                 }
                 Err(reason) => Err(reason),
             };

@@ -9,7 +9,7 @@ use chalk_types::{IntWidth, Kind, Type, Value};
 use super::{Checker, Root, Want, What, constant};
 use crate::context::{Checked, Reported};
 use crate::package::Entry;
-use crate::program::{EnvelopeField, Expr, ExprKind};
+use crate::program::{EnvelopeField, Expr, ExprKind, RelationKind};
 
 /// The fields of the envelope.
 const ENVELOPE: [(&str, EnvelopeField); 5] = [
@@ -107,6 +107,9 @@ impl Checker<'_, '_> {
                 return self.windowed_feature(class, windowed, name);
             }
             match facts.relations.get(&name.text) {
+                Some(Some(relation)) if matches!(relation.kind, RelationKind::HasOne { .. }) => {
+                    return Err(self.link_alone(name, relation));
+                }
                 Some(Some(_)) => return Err(self.no_value(&name.text, span)),
                 Some(None) => return Err(Reported),
                 None => {}
@@ -221,6 +224,9 @@ impl Checker<'_, '_> {
 
     /// `base.name`: a field, a variant of an enum, or a part of the envelope.
     pub(super) fn field(&mut self, base: &ast::Expr, name: &ast::Name, span: Span) -> Checked<Expr> {
+        if let Some(linked) = self.linked_feature(base, name, None, span) {
+            return linked;
+        }
         if let ast::ExprKind::Name(root) = &base.kind
             && !self.is_value(&root.text)
         {
@@ -334,6 +340,11 @@ impl Checker<'_, '_> {
     pub(super) fn index(&mut self, base: &ast::Expr, index: &ast::Expr, span: Span) -> Checked<Expr> {
         if let Some(read) = self.window_of_feature(base, index, span) {
             return read;
+        }
+        if let ast::ExprKind::Field { base: link, name } = &base.kind
+            && let Some(linked) = self.linked_feature(link, name, Some(index), span)
+        {
+            return linked;
         }
         let base = self.check(base, None);
         let key_hint = match &base {

@@ -16,6 +16,8 @@ enum PathRoot {
     Message,
     Local(LocalId),
     Feature(usize),
+    /// Foreign key, class, feature.
+    Linked(usize, usize, usize),
     Header(String),
     Envelope(EnvelopeField),
 }
@@ -33,6 +35,7 @@ pub(crate) fn path_of(expr: &Expr) -> Option<Path> {
         ExprKind::Message => PathRoot::Message,
         ExprKind::Local(local) => PathRoot::Local(*local),
         ExprKind::Feature(feature) => PathRoot::Feature(*feature),
+        ExprKind::Linked { foreign_key, class, feature } => PathRoot::Linked(*foreign_key, *class, *feature),
         ExprKind::Header(name) => PathRoot::Header(name.clone()),
         ExprKind::Envelope(field) => PathRoot::Envelope(*field),
         ExprKind::Field { base, field } => {
@@ -70,7 +73,9 @@ pub(crate) fn when_true(condition: &Expr, out: &mut Vec<Path>) {
             }
         }
         ExprKind::In { item, .. } => learn(item, out),
-        ExprKind::Local(_) | ExprKind::Field { .. } | ExprKind::Feature(_) => learn(condition, out),
+        ExprKind::Local(_) | ExprKind::Field { .. } | ExprKind::Feature(_) | ExprKind::Linked { .. } => {
+            learn(condition, out)
+        }
         _ => {}
     }
 }

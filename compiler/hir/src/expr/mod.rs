@@ -17,6 +17,7 @@ mod control;
 mod facts;
 mod inline;
 mod library;
+mod link;
 mod operators;
 mod same;
 mod window;
