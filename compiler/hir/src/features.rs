@@ -190,7 +190,7 @@ fn check_dependence(
     expressions: &[&Expr],
     is_materialized: bool,
 ) {
-    let is_windowed = |position: usize| {
+    let is_windowed = |facts: &ClassFacts, position: usize| {
         let mut all = facts.windowed.values();
         all.any(|windowed| (windowed.first..windowed.first + windowed.windows.len()).contains(&position))
     };
@@ -206,8 +206,12 @@ fn check_dependence(
             .help("`@materialize` belongs on the features that aggregate a collection"),
         );
     }
-    let reads_window = |expression: &&&Expr| features_read(expression).iter().any(|(read, _)| is_windowed(*read));
-    if !has_aggregate && !expressions.iter().any(|expression| reads_window(&expression)) {
+    let reads_window = |expression: &Expr| {
+        let linked = |(class, position): (usize, usize)| is_windowed(&context.classes[class], position);
+        features_read(expression).iter().any(|(read, _)| is_windowed(facts, *read))
+            || linked_read(expression).into_iter().any(linked)
+    };
+    if !has_aggregate && !expressions.iter().any(|expression| reads_window(expression)) {
         context.report(
             Diagnostic::new(
                 Code::E0432,
@@ -218,6 +222,19 @@ fn check_dependence(
             .help("leave `over` out, or aggregate a collection: `= logins.count()`"),
         );
     }
+}
+
+/// The features of other classes that an expression reads: class and position.
+fn linked_read(expr: &Expr) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut open = vec![expr];
+    while let Some(expr) = open.pop() {
+        if let ExprKind::Linked { class, feature, .. } = expr.kind {
+            found.push((class, feature));
+        }
+        expr.for_each_child(|child| open.push(child));
+    }
+    found
 }
 
 fn reads_aggregate(expr: &Expr) -> bool {
