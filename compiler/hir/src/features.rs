@@ -144,7 +144,7 @@ fn class(context: &Context, index: usize, decl: &ast::Features) -> FeatureClass 
                 }
                 let expressions: Vec<&Expr> =
                     features[first..].iter().filter_map(|feature| feature.expression.as_ref()).collect();
-                if expressions.len() == windowed.windows.len() {
+                if !expressions.is_empty() && expressions.len() == windowed.windows.len() {
                     check_dependence(context, facts, field, &expressions, materialize.is_some());
                 }
             }

@@ -373,7 +373,8 @@ pub(crate) fn body(
             WindowClose { window_us, assignments }
         })
         .collect();
-    let columns = registry.drafts[aggregation].columns.clone();
+    // A filter that guards an argument is in two columns: each has names of its own.
+    let columns = registry.drafts[aggregation].columns.iter().map(|column| checker.copied(column)).collect();
     Ok(Body {
         windowed: Windowed { aggregation, closes, sql: None },
         feed: Feed { aggregation, key: Some(key), columns },

@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use chalk_hir::program::{CastMode, Expr, ExprKind, LocalId, Program};
+use chalk_hir::program::{AggregationKind, CastMode, Expr, ExprKind, LocalId, Program};
 use chalk_types::{Kind, Type};
 use common::analyze;
 
@@ -144,6 +144,40 @@ fn well_typed(program: &Program) {
             let ty = &class.features[*feature].ty;
             is(value, &ty.kind, &mut locals);
             assert!(ty.nullable || !value.ty.nullable, "{value:?} for {ty}");
+        }
+        for feed in &resolver.feeds {
+            let aggregation = &program.aggregations[feed.aggregation];
+            let owner = &program.classes[aggregation.class];
+            if let Some(key) = &feed.key {
+                is(key, &owner.features[owner.primary_key].ty.kind, &mut locals);
+            }
+            assert_eq!(feed.columns.len(), aggregation.columns.len());
+            for (value, column) in feed.columns.iter().zip(&aggregation.columns) {
+                is(value, &column.ty.kind, &mut locals);
+                assert!(column.ty.nullable || !value.ty.nullable, "{value:?} for {}", column.ty);
+            }
+        }
+        for close in resolver.window.iter().flat_map(|window| &window.closes) {
+            for (feature, value) in &close.assignments {
+                let ty = &class.features[*feature].ty;
+                is(value, &ty.kind, &mut locals);
+                assert!(ty.nullable || !value.ty.nullable, "{value:?} for {ty}");
+            }
+        }
+    }
+    for aggregation in &program.aggregations {
+        for leaf in &aggregation.leaves {
+            let args: Vec<&Kind> = leaf.args.iter().map(|column| &aggregation.columns[*column].ty.kind).collect();
+            assert_eq!(args, leaf.call.args.iter().map(|ty| &ty.kind).collect::<Vec<_>>());
+            assert!(leaf.filter.is_none_or(|filter| aggregation.columns[filter].ty.kind == Kind::Bool));
+            (leaf.aggregate.bind)(&leaf.call).expect("what is resolved can be bound");
+        }
+    }
+    for class in &program.classes {
+        for value in &class.aggregates {
+            let aggregation = &program.aggregations[value.aggregation];
+            assert!(value.leaf < aggregation.leaves.len());
+            assert_eq!(value.window_us.is_none(), aggregation.kind == AggregationKind::Total, "{aggregation:?}");
         }
     }
     for feature in program.classes.iter().flat_map(|class| &class.features) {

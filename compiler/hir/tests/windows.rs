@@ -3,7 +3,7 @@
 mod common;
 
 use chalk_diagnostics::Code;
-use chalk_hir::program::{AggregationKind, ExprKind, Program, RelationKind, Tier, Window};
+use chalk_hir::program::{AggregationKind, Expr, ExprKind, Program, RelationKind, Tier, Window};
 use chalk_types::Value;
 use common::{accept, refuse};
 
@@ -364,4 +364,41 @@ fn mistakes_of_a_windowed_expression_are_said_once() {
         &[Code::E0433],
         &["`a` lacks the windows `1d` and `all` of `b`"],
     );
+}
+
+#[test]
+fn constants_of_an_aggregate_are_no_part_of_the_event() {
+    let program = program(&users(
+        "  a: float? over [1h] = payments.approx_percentile(amount, 0.95)
+  b: float? over [1h] = payments.approx_percentile(amount, 0.5)
+  c: string? over [1h] = payments.min_by(note, amount)",
+    ));
+    let aggregation = &program.aggregations[0];
+    assert_eq!(aggregation.columns.len(), 2, "amount and note");
+    let params: Vec<&[Value]> = aggregation.leaves.iter().map(|leaf| &leaf.call.params[..]).collect();
+    assert_eq!(params, [&[Value::Float(0.95)][..], &[Value::Float(0.5)], &[]]);
+}
+
+#[test]
+fn what_keeps_all_values_has_a_window() {
+    refuse(&users("  a: int = payments.count_distinct(amount)"), &[Code::E0421], &["`a` keeps all that ever came"]);
+    accept(&users("  a: int over [1d] = payments.count_distinct(amount)"));
+}
+
+#[test]
+fn a_filter_with_names_of_its_own_may_guard_an_argument() {
+    let body = "  id = key
+  failures = events.where({ let s = seconds * 2.0, s > 1.0 and s < 9.0 }).sum(seconds as int)
+  slowest = events.max(seconds)";
+    let program = program(&windowed("  window continuous\n  by events.user_id", body));
+    let mut locals = Vec::new();
+    let mut open: Vec<&Expr> = program.resolvers[0].feeds[0].columns.iter().collect();
+    while let Some(expr) = open.pop() {
+        if let ExprKind::Let { local, .. } = expr.kind {
+            assert!(!locals.contains(&local), "{local:?} is bound twice");
+            locals.push(local);
+        }
+        expr.for_each_child(|child| open.push(child));
+    }
+    assert_eq!(locals.len(), 2);
 }
