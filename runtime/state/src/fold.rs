@@ -1,133 +1,223 @@
-//! Loops over leaves: events into partials, kept events into a partial, partials into a partial.
+//! Partials: words that events are added to, and that are merged.
 //!
-//! A leaf at a time over many rows, so that what the leaf does is decided once per loop, not once per event. The folds of the catalogue are
-//! done in place; every other aggregate is called.
+//! The folds of the catalogue are taken apart into atoms (how many, a sum, the least …), and leaves that need the same atom share it: `mean(x)`,
+//! `sum(x)` and `count()` are two atoms. What the catalogue has no fold for is called, with words of its own.
+//!
+//! An atom's empty value is the neutral one, so that no atom asks another whether there was an event before.
 //!
 //! This file must not know keys, windows or where partials lie.
 
-use chalk_catalog::aggregate::{Event, Fold, Heap};
+use std::cmp::Ordering;
+
+use chalk_catalog::aggregate::{Event, Fold, Heap, float_rank};
 use chalk_catalog::event::{EventColumn, EventData};
 
 use crate::EventBatch;
 use crate::arena::{Arena, Block};
-use crate::layout::{BoundLeaf, KeptEvents, Layout};
+use crate::layout::{KeptEvents, Layout};
 
-/// Runs a loop with the fold as a constant, so that it is compiled for each of them.
-macro_rules! for_fold {
-    ($fold:expr, $constant:ident => $body:expr) => {
-        match $fold {
-            Fold::Count => for_fold!(@ Fold::Count, $constant, $body),
-            Fold::SumFloat => for_fold!(@ Fold::SumFloat, $constant, $body),
-            Fold::SumInt(true) => for_fold!(@ Fold::SumInt(true), $constant, $body),
-            Fold::SumInt(false) => for_fold!(@ Fold::SumInt(false), $constant, $body),
-            Fold::MinInt => for_fold!(@ Fold::MinInt, $constant, $body),
-            Fold::MaxInt => for_fold!(@ Fold::MaxInt, $constant, $body),
-            Fold::MinFloat => for_fold!(@ Fold::MinFloat, $constant, $body),
-            Fold::MaxFloat => for_fold!(@ Fold::MaxFloat, $constant, $body),
-            Fold::MeanFloat => for_fold!(@ Fold::MeanFloat, $constant, $body),
-            Fold::MeanInt(true) => for_fold!(@ Fold::MeanInt(true), $constant, $body),
-            Fold::MeanInt(false) => for_fold!(@ Fold::MeanInt(false), $constant, $body),
+/// What an atom does with a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Count,
+    SumFloat,
+    /// Two words, low first.
+    SumSigned,
+    /// Two words, low first.
+    SumUnsigned,
+    MinInt,
+    MaxInt,
+    MinFloat,
+    MaxFloat,
+}
+
+/// One operation over one column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Atom {
+    pub(crate) operation: Operation,
+    /// None for `Count`.
+    pub(crate) column: Option<usize>,
+    /// Position of the condition that an event must meet.
+    pub(crate) condition: usize,
+    /// Its first word among those of all atoms and leaves.
+    pub(crate) at: usize,
+}
+
+/// Which events count: the filter is true, and no argument is null. The first condition of a layout is met by all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) filter: Option<usize>,
+    /// Columns that may be null and must not.
+    pub(crate) present: Vec<usize>,
+}
+
+impl Condition {
+    #[inline]
+    pub(crate) fn is_met(&self, columns: &[EventColumn], row: usize) -> bool {
+        let is_kept = self.filter.is_none_or(|filter| columns[filter].is_valid(row) && columns[filter].word(row) != 0);
+        is_kept && self.present.iter().all(|column| columns[*column].is_valid(row))
+    }
+}
+
+impl Operation {
+    pub(crate) fn words(self) -> usize {
+        match self {
+            Operation::SumSigned | Operation::SumUnsigned => 2,
+            _ => 1,
         }
-    };
-    (@ $value:expr, $constant:ident, $body:expr) => {{
-        let $constant = const { $value };
-        $body
-    }};
-}
-
-/// The address of a partial of all leaves.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Target(pub(crate) *mut u64);
-
-// SAFETY: an address; whoever follows it says why it may.
-unsafe impl Send for Target {}
-// SAFETY: as above.
-unsafe impl Sync for Target {}
-
-/// Rows of a batch and the partials that they go into, in the order of the rows.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    pub(crate) rows: Vec<u32>,
-    pub(crate) targets: Vec<Target>,
-}
-
-impl Pending {
-    pub(crate) fn clear(&mut self) {
-        self.rows.clear();
-        self.targets.clear();
     }
 
-    pub(crate) fn push(&mut self, row: usize, target: *mut u64) {
-        self.rows.push(row as u32);
-        self.targets.push(Target(target));
+    /// The word of no event.
+    pub(crate) fn neutral(self) -> u64 {
+        match self {
+            Operation::MinInt => i64::MAX as u64,
+            Operation::MaxInt => i64::MIN as u64,
+            Operation::MinFloat => f64::NAN.to_bits(),
+            Operation::MaxFloat => f64::NEG_INFINITY.to_bits(),
+            _ => 0,
+        }
     }
-}
 
-/// Whether the leaf counts a row of the batch.
-#[inline]
-pub(crate) fn counts(leaf: &BoundLeaf, columns: &[EventColumn], row: usize) -> bool {
-    let is_kept = leaf.filter.is_none_or(|filter| columns[filter].is_valid(row) && columns[filter].word(row) != 0);
-    is_kept && leaf.args.iter().all(|column| columns[*column as usize].is_valid(row))
-}
+    /// Adds a word to the atom at the beginning of the words.
+    #[inline(always)]
+    fn update(self, partial: &mut [u64], at: usize, word: u64) {
+        match self {
+            Operation::Count => partial[at] += 1,
+            Operation::SumSigned => add_wide(partial, at, i128::from(word as i64)),
+            Operation::SumUnsigned => add_wide(partial, at, i128::from(word)),
+            _ => self.join(partial, at, word),
+        }
+    }
 
-/// Adds rows to the partials that they go into, leaf by leaf.
-///
-/// # Safety
-/// Every target is the address of `layout.words` words that are initialised, in memory that nothing else refers to meanwhile.
-pub(crate) unsafe fn update(
-    layout: &Layout,
-    events: &EventBatch,
-    pending: &Pending,
-    chosen: &mut Pending,
-    heap: &mut Heap,
-) {
-    for leaf in &layout.leaves {
-        let is_plain =
-            leaf.filter.is_none() && leaf.args.iter().all(|column| events.columns[*column as usize].valid.is_empty());
-        let taken = if is_plain {
-            pending
-        } else {
-            chosen.clear();
-            for (row, target) in pending.rows.iter().zip(&pending.targets) {
-                if counts(leaf, &events.columns, *row as usize) {
-                    chosen.rows.push(*row);
-                    chosen.targets.push(*target);
+    /// Adds a later atom.
+    #[inline(always)]
+    fn merge(self, partial: &mut [u64], at: usize, later: &[u64]) {
+        match self {
+            Operation::Count => partial[at] += later[at],
+            Operation::SumSigned | Operation::SumUnsigned => add_wide(partial, at, wide(later, at)),
+            _ => self.join(partial, at, later[at]),
+        }
+    }
+
+    /// Of those for which an event is as good as a partial.
+    #[inline(always)]
+    fn join(self, partial: &mut [u64], at: usize, word: u64) {
+        let held = &mut partial[at];
+        let (value, before) = (f64::from_bits(word), f64::from_bits(*held));
+        match self {
+            Operation::SumFloat => *held = (before + value).to_bits(),
+            Operation::MinInt => *held = (*held as i64).min(word as i64) as u64,
+            Operation::MaxInt => *held = (*held as i64).max(word as i64) as u64,
+            // Most values are no new extreme, which one comparison of floats tells; zeros and NaN need the full order.
+            Operation::MinFloat => {
+                if value.partial_cmp(&before) != Some(Ordering::Greater) && float_rank(word) < float_rank(*held) {
+                    *held = word;
                 }
             }
-            &*chosen
-        };
-        // SAFETY: the caller's promise; a leaf's words are within those of all leaves.
-        unsafe { update_leaf(leaf, events, taken, heap) }
+            _ => {
+                if value.partial_cmp(&before) != Some(Ordering::Less) && float_rank(word) > float_rank(*held) {
+                    *held = word;
+                }
+            }
+        }
     }
 }
 
-/// # Safety
-/// As [`update`].
-unsafe fn update_leaf(leaf: &BoundLeaf, events: &EventBatch, pending: &Pending, heap: &mut Heap) {
-    match leaf.fold {
-        Some(Fold::Count) => {
-            for target in &pending.targets {
-                // SAFETY: the caller's promise.
-                unsafe { *target.0.add(leaf.at) += 1 }
-            }
+#[inline(always)]
+fn wide(words: &[u64], at: usize) -> i128 {
+    ((u128::from(words[at + 1]) << 64) | u128::from(words[at])) as i128
+}
+
+#[inline(always)]
+fn add_wide(words: &mut [u64], at: usize, value: i128) {
+    let sum = wide(words, at).wrapping_add(value);
+    words[at] = sum as u64;
+    words[at + 1] = (sum >> 64) as u64;
+}
+
+/// The atoms of a fold, in the order of its words.
+pub(crate) fn atoms_of(fold: Fold) -> &'static [Operation] {
+    match fold {
+        Fold::Count => &[Operation::Count],
+        Fold::SumFloat => &[Operation::SumFloat],
+        Fold::SumInt(true) => &[Operation::SumSigned],
+        Fold::SumInt(false) => &[Operation::SumUnsigned],
+        Fold::MinInt => &[Operation::Count, Operation::MinInt],
+        Fold::MaxInt => &[Operation::Count, Operation::MaxInt],
+        Fold::MinFloat => &[Operation::Count, Operation::MinFloat],
+        Fold::MaxFloat => &[Operation::Count, Operation::MaxFloat],
+        Fold::MeanFloat => &[Operation::Count, Operation::SumFloat],
+        Fold::MeanInt(true) => &[Operation::Count, Operation::SumSigned],
+        Fold::MeanInt(false) => &[Operation::Count, Operation::SumUnsigned],
+    }
+}
+
+/// The columns of a batch as atoms read them.
+pub(crate) struct Sources<'a> {
+    events: &'a EventBatch,
+    /// Atoms that every event counts in.
+    plain: Vec<Source<'a>>,
+    /// Atoms with a condition.
+    conditional: Vec<(Source<'a>, usize)>,
+}
+
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    operation: Operation,
+    at: usize,
+    /// Of all rows; none for a count.
+    words: &'a [u64],
+}
+
+impl Source<'_> {
+    #[inline(always)]
+    fn add(&self, partial: &mut [u64], row: usize) {
+        match self.operation {
+            Operation::Count => partial[self.at] += 1,
+            operation => operation.update(partial, self.at, self.words[row]),
         }
-        Some(fold) => {
-            let EventData::Words(words) = &events.columns[leaf.args[0] as usize].data else {
-                panic!("the argument of a fold is a word");
+    }
+}
+
+impl<'a> Sources<'a> {
+    pub(crate) fn new(layout: &Layout, events: &'a EventBatch) -> Sources<'a> {
+        let mut sources = Sources { events, plain: Vec::new(), conditional: Vec::new() };
+        for atom in &layout.atoms {
+            let words: &'a [u64] = match atom.column.map(|column| &events.columns[column].data) {
+                None => &[],
+                Some(EventData::Words(words)) => words,
+                Some(EventData::Bytes { .. }) => panic!("the argument of a fold is a word"),
             };
-            for_fold!(fold, constant => {
-                for (row, target) in pending.rows.iter().zip(&pending.targets) {
-                    // SAFETY: the caller's promise; so many words has the leaf (checked when it was bound).
-                    let partial = unsafe { std::slice::from_raw_parts_mut(target.0.add(leaf.at), constant.words()) };
-                    constant.update(partial, words[*row as usize]);
-                }
-            });
+            let source = Source { operation: atom.operation, at: atom.at, words };
+            match atom.condition {
+                0 => sources.plain.push(source),
+                condition => sources.conditional.push((source, condition)),
+            }
         }
-        None => {
-            for (row, target) in pending.rows.iter().zip(&pending.targets) {
-                let row = *row as usize;
-                // SAFETY: the caller's promise.
-                let partial = unsafe { std::slice::from_raw_parts_mut(target.0.add(leaf.at), leaf.words) };
+        sources
+    }
+
+    /// Adds a row to a partial.
+    #[inline(always)]
+    pub(crate) fn add(&self, layout: &Layout, partial: &mut [u64], heap: &mut Heap, row: usize) {
+        for source in &self.plain {
+            source.add(partial, row);
+        }
+        for (source, condition) in &self.conditional {
+            if layout.conditions[*condition].is_met(&self.events.columns, row) {
+                source.add(partial, row);
+            }
+        }
+        if layout.has_heap() {
+            self.call(layout, partial, heap, row);
+        }
+    }
+
+    #[inline(never)]
+    fn call(&self, layout: &Layout, partial: &mut [u64], heap: &mut Heap, row: usize) {
+        let events = self.events;
+        for leaf in layout.called() {
+            if layout.conditions[leaf.condition].is_met(&events.columns, row) {
                 let event = Event {
                     columns: &events.columns,
                     args: &leaf.args,
@@ -135,97 +225,91 @@ unsafe fn update_leaf(leaf: &BoundLeaf, events: &EventBatch, pending: &Pending, 
                     time_us: events.times_us[row],
                     offset: events.offsets[row],
                 };
-                leaf.aggregate.update(partial, heap, &event);
+                leaf.aggregate.update(&mut partial[leaf.at..leaf.at + leaf.words], heap, &event);
             }
         }
     }
 }
 
-/// Merges the partials of rows, in order, into one partial of all leaves. Partials begin at the second word of a row.
+/// Merges the partials of rows, in order, into one. Partials begin at the second word of a row.
 pub(crate) fn merge_rows(layout: &Layout, into: &mut [u64], heap: &mut Heap, rows: &[u64], rows_heap: &Heap) {
     let stride = layout.row_words();
-    for leaf in &layout.leaves {
-        let partial = &mut into[leaf.at..leaf.at + leaf.words];
-        let at = 1 + leaf.at;
-        match leaf.fold {
-            Some(fold) => for_fold!(fold, constant => {
-                let mut held = [0u64; 3];
-                let held = &mut held[..constant.words()];
-                held.copy_from_slice(&partial[..constant.words()]);
-                for row in rows.chunks_exact(stride) {
-                    constant.merge(held, &row[at..at + constant.words()]);
+    for atom in &layout.atoms {
+        macro_rules! each {
+            ($($operation:ident)*) => {
+                match atom.operation {
+                    $(Operation::$operation => {
+                        for row in rows.chunks_exact(stride) {
+                            Operation::$operation.merge(into, atom.at, &row[1..]);
+                        }
+                    })*
                 }
-                partial[..constant.words()].copy_from_slice(held);
-            }),
-            None => {
-                for row in rows.chunks_exact(stride) {
-                    leaf.aggregate.merge(partial, heap, &row[at..at + leaf.words], rows_heap);
-                }
-            }
+            };
+        }
+        each!(Count SumFloat SumSigned SumUnsigned MinInt MaxInt MinFloat MaxFloat);
+    }
+    for leaf in layout.called() {
+        for row in rows.chunks_exact(stride) {
+            let later = &row[1 + leaf.at..][..leaf.words];
+            leaf.aggregate.merge(&mut into[leaf.at..leaf.at + leaf.words], heap, later, rows_heap);
         }
     }
 }
 
-/// Merges one partial of all leaves into another.
+/// Merges one partial into another.
 pub(crate) fn merge(layout: &Layout, into: &mut [u64], heap: &mut Heap, later: &[u64], later_heap: &Heap) {
-    for leaf in &layout.leaves {
+    for atom in &layout.atoms {
+        atom.operation.merge(into, atom.at, later);
+    }
+    for leaf in layout.called() {
         let range = leaf.at..leaf.at + leaf.words;
-        match leaf.fold {
-            Some(fold) => fold.merge(&mut into[range.clone()], &later[range]),
-            None => leaf.aggregate.merge(&mut into[range.clone()], heap, &later[range], later_heap),
-        }
+        leaf.aggregate.merge(&mut into[range.clone()], heap, &later[range], later_heap);
     }
 }
 
-/// Frees what the partials of all leaves hold; all words are zeros after that.
-pub(crate) fn clear(layout: &Layout, partials: &mut [u64], heap: &mut Heap) {
-    for leaf in layout.leaves.iter().filter(|leaf| leaf.fold.is_none()) {
-        leaf.aggregate.clear(&mut partials[leaf.at..leaf.at + leaf.words], heap);
+/// Frees what a partial holds and makes it empty.
+pub(crate) fn clear(layout: &Layout, partial: &mut [u64], heap: &mut Heap) {
+    for leaf in layout.called() {
+        leaf.aggregate.clear(&mut partial[leaf.at..leaf.at + leaf.words], heap);
     }
-    partials.fill(0);
+    partial.copy_from_slice(&layout.empty);
 }
 
-/// Adds kept events, in order, to one partial of all leaves.
+/// Adds kept events, in order, to a partial.
 pub(crate) fn update_kept(
     layout: &Layout,
     kept: &KeptEvents,
-    partials: &mut [u64],
+    partial: &mut [u64],
     heap: &mut Heap,
     rows: &[u64],
     arena: &Arena,
     scratch: &mut Vec<EventColumn>,
 ) {
-    let mut is_scratch_filled = false;
-    for (number, leaf) in layout.leaves.iter().enumerate() {
-        let partial = &mut partials[leaf.at..leaf.at + leaf.words];
-        let is_counted = |row: &[u64]| kept.flags_at.is_none_or(|at| row[at + number / 64] >> (number % 64) & 1 == 1);
-        match leaf.fold {
-            Some(fold) => {
-                let argument = leaf.args.first().and_then(|column| kept.position[*column as usize]);
-                // A count needs none: any word will do.
-                let at = argument.map_or(0, |position| kept.columns[position].at);
-                for_fold!(fold, constant => {
-                    for row in rows.chunks_exact(kept.stride).filter(|row| is_counted(row)) {
-                        constant.update(partial, row[at]);
-                    }
-                });
-            }
-            None => {
-                if !is_scratch_filled {
-                    fill(layout, kept, rows, arena, scratch);
-                    is_scratch_filled = true;
-                }
-                for (position, row) in rows.chunks_exact(kept.stride).enumerate().filter(|(_, row)| is_counted(row)) {
-                    let event = Event {
-                        columns: scratch,
-                        args: &leaf.args,
-                        row: position,
-                        time_us: row[0] as i64,
-                        offset: kept.offset_at.map_or(0, |at| row[at] as i64),
-                    };
-                    leaf.aggregate.update(partial, heap, &event);
-                }
-            }
+    let is_met = |condition: usize, row: &[u64]| match kept.flags_at {
+        Some(at) if condition > 0 => row[at + condition / 64] >> (condition % 64) & 1 == 1,
+        _ => true,
+    };
+    for atom in &layout.atoms {
+        // A count takes any word.
+        let at = atom.column.and_then(|column| kept.place(column)).unwrap_or(0);
+        for row in rows.chunks_exact(kept.stride).filter(|row| is_met(atom.condition, row)) {
+            atom.operation.update(partial, atom.at, row[at]);
+        }
+    }
+    if layout.has_heap() {
+        fill(layout, kept, rows, arena, scratch);
+    }
+    for leaf in layout.called() {
+        let met = rows.chunks_exact(kept.stride).enumerate().filter(|(_, row)| is_met(leaf.condition, row));
+        for (position, row) in met {
+            let event = Event {
+                columns: scratch,
+                args: &leaf.args,
+                row: position,
+                time_us: row[0] as i64,
+                offset: kept.offset_at.map_or(0, |at| row[at] as i64),
+            };
+            leaf.aggregate.update(&mut partial[leaf.at..leaf.at + leaf.words], heap, &event);
         }
     }
 }

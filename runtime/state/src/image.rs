@@ -2,7 +2,7 @@
 //!
 //! `version u8 · last offset i64 · per series (has open bucket u8 · its number i64) · per series (closed rows varint · rows (number, difference to
 //! the one before zigzag varint · partials) · partials of the open bucket) · kept events varint · events (time i64 · offset i64 if kept · flags · columns) ·
-//! checksum u32`. A partial is its words where a fold says all about it, else what its aggregate writes.
+//! checksum u32`. A partial is the words of its atoms, then what called aggregates write.
 //!
 //! This file must not know the store.
 
@@ -44,27 +44,25 @@ fn take_word(input: &mut &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(varint::take_array(input)?))
 }
 
-fn put_partials(layout: &Layout, partials: &[u64], heap: &Heap, out: &mut Vec<u8>) {
-    for leaf in &layout.leaves {
-        let partial = &partials[leaf.at..leaf.at + leaf.words];
-        match leaf.fold {
-            Some(_) => partial.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes())),
-            None => leaf.aggregate.encode(partial, heap, out),
-        }
+fn put_partial(layout: &Layout, partial: &[u64], heap: &Heap, out: &mut Vec<u8>) {
+    for atom in &layout.atoms {
+        let words = &partial[atom.at..atom.at + atom.operation.words()];
+        words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    }
+    for leaf in layout.called() {
+        leaf.aggregate.encode(&partial[leaf.at..leaf.at + leaf.words], heap, out);
     }
 }
 
-fn take_partials(layout: &Layout, input: &mut &[u8], partials: &mut [u64], heap: &mut Heap) -> Option<()> {
-    for leaf in &layout.leaves {
-        let partial = &mut partials[leaf.at..leaf.at + leaf.words];
-        match leaf.fold {
-            Some(_) => {
-                for word in partial {
-                    *word = take_word(input)?;
-                }
-            }
-            None => leaf.aggregate.decode(input, partial, heap)?,
+/// Reads into words of which those of leaves that are called are zeros.
+fn take_partial(layout: &Layout, input: &mut &[u8], partial: &mut [u64], heap: &mut Heap) -> Option<()> {
+    for atom in &layout.atoms {
+        for word in &mut partial[atom.at..atom.at + atom.operation.words()] {
+            *word = take_word(input)?;
         }
+    }
+    for leaf in layout.called() {
+        leaf.aggregate.decode(input, &mut partial[leaf.at..leaf.at + leaf.words], heap)?;
     }
     Some(())
 }
@@ -87,10 +85,10 @@ impl Keyed {
             for row in closed.chunks_exact(stride) {
                 put_zigzag(out, (row[0] as i64).wrapping_sub(before));
                 before = row[0] as i64;
-                put_partials(layout, &row[1..], &self.heap, out);
+                put_partial(layout, &row[1..], &self.heap, out);
             }
             if entry[FLAGS] >> (OPEN + number as u32) & 1 == 1 {
-                put_partials(layout, &entry[series.at + SERIES_HEAD..][..layout.words], &self.heap, out);
+                put_partial(layout, &entry[series.at + SERIES_HEAD..][..layout.words], &self.heap, out);
             }
         }
         if let Some(kept) = &layout.events {
@@ -143,7 +141,7 @@ impl Keyed {
                 row.fill(0);
                 row[0] = bucket as u64;
                 entry[series.at + 1] = block.0;
-                take_partials(&layout, input, &mut row[1..], &mut self.heap)?;
+                take_partial(&layout, input, &mut row[1..], &mut self.heap)?;
             }
             if is_open == 1 {
                 if before.is_some_and(|before| before >= open as i64) {
@@ -152,8 +150,8 @@ impl Keyed {
                 let entry = self.slab.get_mut(id);
                 entry[series.at] = open;
                 entry[FLAGS] |= 1 << (OPEN + number as u32);
-                let partials = &mut entry[series.at + SERIES_HEAD..][..layout.words];
-                take_partials(&layout, input, partials, &mut self.heap)?;
+                let partial = &mut entry[series.at + SERIES_HEAD..][..layout.words];
+                take_partial(&layout, input, partial, &mut self.heap)?;
             } else if is_open != 0 || before.is_some() {
                 return None;
             }

@@ -15,6 +15,8 @@ const SEGMENT_LINES: usize = 256;
 /// Segments whose lines share a piece of memory.
 const PIECE_SEGMENTS: usize = 512;
 const LINE_WORDS: usize = 8;
+/// A table with so many segments is no small one.
+const HUGE_FROM_SEGMENTS: usize = 16;
 
 #[repr(C)]
 struct Line {
@@ -27,6 +29,13 @@ struct Line {
 
 const _: () = assert!(size_of::<Line>() == LINE_WORDS * 8 && align_of::<Line>() <= 8);
 
+/// The first line of a segment, and the segment's number.
+#[derive(Clone, Copy)]
+struct Lines {
+    first: *mut Line,
+    segment: u32,
+}
+
 struct Segment {
     keys: u32,
     /// How many first bits of the hash its keys have in common.
@@ -37,12 +46,17 @@ struct Segment {
 pub(crate) struct Index {
     pieces: Vec<Pages>,
     segments: Vec<Segment>,
-    /// By the first `depth` bits of the hash the segment.
-    directory: Vec<u32>,
+    /// By the first `depth` bits of the hash the first line of the segment; dangling as long as there are no pieces.
+    directory: Vec<Lines>,
     depth: u32,
     /// Lines of a segment less one: the only segment starts small.
     line_mask: usize,
 }
+
+// SAFETY: addresses of lines in the index's own pieces.
+unsafe impl Send for Lines {}
+// SAFETY: as above; lines are changed only through `&mut` of the index.
+unsafe impl Sync for Lines {}
 
 #[inline]
 fn tag_of(hash: u64) -> u8 {
@@ -50,13 +64,20 @@ fn tag_of(hash: u64) -> u8 {
 }
 
 /// A bit per slot whose tag is this.
-#[inline]
-fn matches(tags: &[u8; SLOTS], tag: u8) -> u32 {
-    let mut bits = 0;
-    for (slot, candidate) in tags.iter().enumerate() {
-        bits |= u32::from(*candidate == tag) << slot;
+#[inline(always)]
+fn matches(line: &Line, tag: u8) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a line has 16 bytes to read, and every processor of this kind has these instructions.
+    unsafe {
+        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8};
+        let tags = _mm_loadu_si128(std::ptr::from_ref(line).cast());
+        _mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8(tag as i8))) as u32 & ((1 << SLOTS) - 1)
     }
-    bits
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let same = line.tags.iter().enumerate().map(|(slot, candidate)| u32::from(*candidate == tag) << slot);
+        same.sum()
+    }
 }
 
 impl Index {
@@ -65,43 +86,41 @@ impl Index {
         Index {
             pieces: Vec::new(),
             segments: vec![Segment { keys: 0, depth: 0 }],
-            directory: vec![0],
+            directory: vec![Lines { first: std::ptr::null_mut(), segment: 0 }],
             depth: 0,
             line_mask: 0,
         }
     }
 
-    #[inline]
-    fn segment(&self, hash: u64) -> usize {
+    #[inline(always)]
+    fn lines(&self, hash: u64) -> Lines {
         // Two shifts, because shifting by 64 is none.
-        self.directory[((hash >> 1) >> (63 - self.depth)) as usize] as usize
+        self.directory[((hash >> 1) >> (63 - self.depth)) as usize]
     }
 
-    #[inline]
-    fn address(&self, segment: usize, line: usize) -> *mut Line {
-        self.pieces[segment / PIECE_SEGMENTS]
-            .at((segment % PIECE_SEGMENTS * SEGMENT_LINES + line) * LINE_WORDS)
-            .cast::<Line>()
+    /// The first line of a segment.
+    fn first_line(&self, segment: usize) -> *mut Line {
+        self.pieces[segment / PIECE_SEGMENTS].at(segment % PIECE_SEGMENTS * SEGMENT_LINES * LINE_WORDS).cast::<Line>()
     }
 
-    #[inline]
-    fn line(&self, segment: usize, line: usize) -> &Line {
-        // SAFETY: in a piece of zeroed memory of our own, aligned (a page's start, and whole lines), any bits are a `Line`.
-        unsafe { &*self.address(segment, line) }
+    /// A line of a segment; `at` is masked to the lines that there are.
+    #[inline(always)]
+    fn line(&self, lines: Lines, at: usize) -> &Line {
+        // SAFETY: `first` is the first of at least `line_mask + 1` lines in a piece of zeroed memory of our own, aligned to its page (callers have seen
+        // that there are pieces); any bits are a `Line`.
+        unsafe { &*lines.first.add(at & self.line_mask) }
     }
 
-    #[inline]
-    fn line_mut(&mut self, segment: usize, line: usize) -> &mut Line {
+    #[inline(always)]
+    fn line_mut(&mut self, lines: Lines, at: usize) -> &mut Line {
         // SAFETY: as above, and `&mut self` says that nobody else looks.
-        unsafe { &mut *self.address(segment, line) }
+        unsafe { &mut *lines.first.add(at & self.line_mask) }
     }
 
     /// Asks for the line that a hash is looked up in.
     #[inline]
     pub(crate) fn prefetch(&self, hash: u64) {
-        if !self.pieces.is_empty() {
-            prefetch(self.address(self.segment(hash), hash as usize & self.line_mask).cast());
-        }
+        prefetch(self.lines(hash).first.wrapping_add(hash as usize & self.line_mask).cast());
     }
 
     /// A number that is probably the hash's, where its line has one.
@@ -110,8 +129,8 @@ impl Index {
         if self.pieces.is_empty() {
             return None;
         }
-        let line = self.line(self.segment(hash), hash as usize & self.line_mask);
-        let bits = matches(&line.tags, tag_of(hash));
+        let line = self.line(self.lines(hash), hash as usize);
+        let bits = matches(line, tag_of(hash));
         (bits != 0).then(|| line.ids[bits.trailing_zeros() as usize])
     }
 
@@ -121,11 +140,11 @@ impl Index {
         if self.pieces.is_empty() {
             return None;
         }
-        let segment = self.segment(hash);
-        let mut at = hash as usize & self.line_mask;
+        let lines = self.lines(hash);
+        let mut at = hash as usize;
         for _ in 0..=self.line_mask {
-            let line = self.line(segment, at);
-            let mut bits = matches(&line.tags, tag_of(hash));
+            let line = self.line(lines, at);
+            let mut bits = matches(line, tag_of(hash));
             while bits != 0 {
                 let id = line.ids[bits.trailing_zeros() as usize];
                 if is_it(id) {
@@ -136,7 +155,7 @@ impl Index {
             if line.passed == 0 {
                 return None;
             }
-            at = (at + 1) & self.line_mask;
+            at = at.wrapping_add(1);
         }
         None
     }
@@ -145,21 +164,23 @@ impl Index {
     pub(crate) fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(u32) -> u64) {
         if self.pieces.is_empty() {
             self.pieces.push(Pages::new(PIECE_SEGMENTS * SEGMENT_LINES * LINE_WORDS, false));
+            self.directory[0].first = self.first_line(0);
         }
-        let mut segment = self.segment(hash);
-        while self.segments[segment].keys as usize * 5 >= (self.line_mask + 1) * SLOTS * 4 {
-            self.grow(segment, &hash_of);
-            segment = self.segment(hash);
+        let mut lines = self.lines(hash);
+        while self.segments[lines.segment as usize].keys as usize * 5 >= (self.line_mask + 1) * SLOTS * 4 {
+            self.grow(lines, &hash_of);
+            lines = self.lines(hash);
         }
-        self.segments[segment].keys += 1;
-        self.place(segment, hash, id);
+        self.place(hash, id);
     }
 
-    fn place(&mut self, segment: usize, hash: u64, id: u32) {
-        let mut at = hash as usize & self.line_mask;
+    fn place(&mut self, hash: u64, id: u32) {
+        let lines = self.lines(hash);
+        self.segments[lines.segment as usize].keys += 1;
+        let mut at = hash as usize;
         for _ in 0..=self.line_mask {
-            let line = self.line_mut(segment, at);
-            let free = matches(&line.tags, 0);
+            let line = self.line_mut(lines, at);
+            let free = matches(line, 0);
             if free != 0 {
                 let slot = free.trailing_zeros() as usize;
                 line.tags[slot] = tag_of(hash);
@@ -167,16 +188,17 @@ impl Index {
                 return;
             }
             line.passed += 1;
-            at = (at + 1) & self.line_mask;
+            at = at.wrapping_add(1);
         }
         unreachable!("a segment is never full");
     }
 
     /// Makes room: the only segment doubles while it is small; later a segment is split.
-    fn grow(&mut self, segment: usize, hash_of: &impl Fn(u32) -> u64) {
+    fn grow(&mut self, lines: Lines, hash_of: &impl Fn(u32) -> u64) {
+        let segment = lines.segment as usize;
         let mut kept = Vec::with_capacity(self.segments[segment].keys as usize);
         for at in 0..=self.line_mask {
-            let line = self.line_mut(segment, at);
+            let line = self.line_mut(lines, at);
             let taken = line.tags.iter().zip(&line.ids).filter(|(tag, _)| **tag != 0);
             kept.extend(taken.map(|(_, id)| *id));
             (line.tags, line.passed) = ([0; SLOTS], 0);
@@ -187,12 +209,7 @@ impl Index {
             self.split(segment);
         }
         self.segments[segment].keys = 0;
-        for id in kept {
-            let hash = hash_of(id);
-            let segment = self.segment(hash);
-            self.segments[segment].keys += 1;
-            self.place(segment, hash, id);
-        }
+        kept.into_iter().for_each(|id| self.place(hash_of(id), id));
     }
 
     /// Gives the half of a segment's hashes whose next bit is 1 to a new segment.
@@ -200,19 +217,22 @@ impl Index {
         let depth = self.segments[segment].depth + 1;
         assert!(depth < 40, "keys' hashes differ in their first bits");
         if depth > self.depth {
-            self.directory = self.directory.iter().flat_map(|segment| [*segment; 2]).collect();
+            self.directory = self.directory.iter().flat_map(|lines| [*lines; 2]).collect();
             self.depth += 1;
         }
         let new = self.segments.len();
         self.segments.push(Segment { keys: 0, depth });
         self.segments[segment].depth = depth;
+        if new == HUGE_FROM_SEGMENTS {
+            self.pieces[0].ask_for_huge_pages();
+        }
         if new / PIECE_SEGMENTS == self.pieces.len() {
             self.pieces.push(Pages::new(PIECE_SEGMENTS * SEGMENT_LINES * LINE_WORDS, true));
         }
-        let bit = self.depth - depth;
-        for (place, number) in self.directory.iter_mut().enumerate() {
-            if *number as usize == segment && place >> bit & 1 == 1 {
-                *number = new as u32;
+        let (bit, first) = (self.depth - depth, self.first_line(new));
+        for (place, lines) in self.directory.iter_mut().enumerate() {
+            if lines.segment as usize == segment && place >> bit & 1 == 1 {
+                *lines = Lines { first, segment: new as u32 };
             }
         }
     }
@@ -222,19 +242,20 @@ impl Index {
     /// # Panics
     /// If it is not: a bug.
     pub(crate) fn remove(&mut self, hash: u64, id: u32) {
-        let segment = self.segment(hash);
-        let mut at = hash as usize & self.line_mask;
+        assert!(!self.pieces.is_empty(), "the number is kept");
+        let lines = self.lines(hash);
+        let mut at = hash as usize;
         for _ in 0..=self.line_mask {
-            let line = self.line_mut(segment, at);
+            let line = self.line_mut(lines, at);
             let found = (0..SLOTS).find(|slot| line.tags[*slot] != 0 && line.ids[*slot] == id);
             if let Some(slot) = found {
                 line.tags[slot] = 0;
-                self.segments[segment].keys -= 1;
+                self.segments[lines.segment as usize].keys -= 1;
                 return;
             }
             assert!(line.passed > 0, "the number is kept");
             line.passed -= 1;
-            at = (at + 1) & self.line_mask;
+            at = at.wrapping_add(1);
         }
         unreachable!("the number is kept");
     }
@@ -242,7 +263,7 @@ impl Index {
     /// Bytes that it holds.
     pub(crate) fn size_bytes(&self) -> usize {
         let lines = if self.pieces.is_empty() { 0 } else { self.segments.len() * (self.line_mask + 1) };
-        lines * LINE_WORDS * 8 + self.segments.len() * size_of::<Segment>() + self.directory.len() * 4
+        lines * LINE_WORDS * 8 + self.segments.len() * size_of::<Segment>() + self.directory.len() * size_of::<Lines>()
     }
 }
 

@@ -17,7 +17,7 @@ use chalk_catalog::event::{EventColumn, EventData};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::arena::{Arena, Block};
-use crate::fold::{self, Pending};
+use crate::fold::{self, Sources};
 use crate::index::Index;
 use crate::layout::{KeptEvents, Layout, SERIES_HEAD, Series, StateKind};
 use crate::pages::prefetch;
@@ -41,8 +41,11 @@ pub(crate) const USED: u64 = 2;
 pub(crate) const STORED: u64 = 4;
 /// The entry is one.
 pub(crate) const LIVE: u64 = 8;
-/// From here a bit per series: whether it has an open bucket. The upper half of the word is the wave that has last touched the entry.
+/// From here a bit per series: whether it has an open bucket.
 pub(crate) const OPEN: u32 = 8;
+
+/// Bytes of entries and blocks up to which a table is taken to be in the second-level cache.
+const CACHED_BYTES: usize = 2 << 20;
 
 /// No number of an entry.
 const NONE: u32 = u32::MAX;
@@ -60,6 +63,8 @@ pub(crate) struct Keyed {
     pub(crate) gone: VecDeque<Box<[u8]>>,
     /// Tumbling: per window, by start and position of the length, its number and the entries that have it.
     pub(crate) open: BTreeMap<(i64, usize), (i64, Vec<u32>)>,
+    /// Tumbling: per length, entries of which nothing was left when a window was closed.
+    pub(crate) bare: Vec<Vec<u32>>,
     /// Per series the first bucket that some window can still see, or, tumbling, that has not run.
     pub(crate) first_number: Vec<i64>,
     /// Tumbling: per series the first window that takes events of the batch that is applied.
@@ -73,7 +78,6 @@ pub(crate) struct Keyed {
     pub(crate) edge: Folded,
     pub(crate) columns: Vec<EventColumn>,
     seed: u64,
-    wave: u32,
     work: Work,
 }
 
@@ -83,9 +87,35 @@ struct Work {
     hashes: Vec<u64>,
     ids: Vec<u32>,
     /// Per series, per row of the part.
-    numbers: Vec<Vec<i64>>,
-    pending: Vec<Pending>,
-    chosen: Pending,
+    numbers: Vec<i64>,
+}
+
+/// Numbers of the buckets of one row.
+#[derive(Clone, Copy)]
+struct Numbers<'a> {
+    all: &'a [i64],
+    position: usize,
+}
+
+impl Numbers<'_> {
+    #[inline(always)]
+    fn get(self, series: usize) -> i64 {
+        self.all[series * PART + self.position]
+    }
+}
+
+/// Numbers of the buckets of the rows of a part. Times mostly go on in the bucket of the time before.
+fn number(layout: &Layout, work: &mut Work, times_us: &[i64]) {
+    for (series, numbers) in layout.series.iter().zip(work.numbers.chunks_exact_mut(PART)) {
+        let (mut number, mut bounds) = (0, (1, 0));
+        for (into, time_us) in numbers.iter_mut().zip(times_us) {
+            if *time_us < bounds.0 || *time_us > bounds.1 {
+                number = series.number(*time_us);
+                bounds = series.bounds(number);
+            }
+            *into = number;
+        }
+    }
 }
 
 /// A key as a column holds it.
@@ -135,6 +165,7 @@ impl Keyed {
             dirty: VecDeque::new(),
             gone: VecDeque::new(),
             open: BTreeMap::new(),
+            bare: vec![Vec::new(); series],
             first_number: vec![i64::MIN; series],
             over_number: vec![i64::MIN; series],
             events_until_us: None,
@@ -143,12 +174,7 @@ impl Keyed {
             edge: Folded::new(layout),
             columns: Vec::new(),
             seed: seed(),
-            wave: 1,
-            work: Work {
-                numbers: vec![Vec::new(); series],
-                pending: (0..series).map(|_| Pending::default()).collect(),
-                ..Work::default()
-            },
+            work: Work { numbers: vec![0; series * PART], ..Work::default() },
             layout: layout.clone(),
         }
     }
@@ -168,12 +194,12 @@ impl Keyed {
         if self.layout.is_word_key { KeyRef::Word(word) } else { KeyRef::Bytes(self.arena.kept(Block(word))) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_key(&self, id: u32, key: KeyRef<'_>) -> bool {
-        match (key, self.key(id)) {
-            (KeyRef::Word(a), KeyRef::Word(b)) => a == b,
-            (KeyRef::Bytes(a), KeyRef::Bytes(b)) => a == b,
-            _ => panic!("keys of a table are of one kind"),
+        let word = self.slab.get(id)[KEY];
+        match key {
+            KeyRef::Word(key) => word == key,
+            KeyRef::Bytes(key) => self.arena.kept(Block(word)) == key,
         }
     }
 
@@ -288,19 +314,65 @@ impl Keyed {
     ) -> Result<(), String> {
         let keys = events.keys.as_ref().expect("events of keys have keys");
         self.set_over(closed_until_us);
+        let layout = self.layout.clone();
+        let sources = Sources::new(&layout, events);
         let mut work = std::mem::take(&mut self.work);
         let mut result = Ok(());
         for start in (0..events.len()).step_by(PART) {
             let part = start..(start + PART).min(events.len());
-            result = self.locate(&mut work, keys, part.clone(), cold);
+            self.guess(&mut work, keys, part.clone());
+            number(&layout, &mut work, &events.times_us[part.clone()]);
+            if self.slab.held_bytes() + self.arena.used_bytes() > CACHED_BYTES {
+                self.look_ahead(&layout, &work);
+            }
+            result = match &keys.data {
+                EventData::Words(words) => {
+                    let key = |row: usize| KeyRef::Word(words[row]);
+                    self.place_part(&layout, &work, events, key, part, &sources, cold)
+                }
+                EventData::Bytes { .. } => {
+                    let key = |row: usize| KeyRef::Bytes(keys.bytes(row));
+                    self.place_part(&layout, &work, events, key, part, &sources, cold)
+                }
+            };
             if result.is_err() {
                 break;
             }
-            self.look_ahead(&mut work, events, part.clone());
-            self.place(&mut work, events, part);
         }
         self.work = work;
         result
+    }
+
+    /// Adds the rows of a part to their buckets, in their order.
+    #[inline(always)]
+    fn place_part<'a>(
+        &mut self,
+        layout: &Layout,
+        work: &Work,
+        events: &EventBatch,
+        key: impl Fn(usize) -> KeyRef<'a>,
+        part: Range<usize>,
+        sources: &Sources<'_>,
+        cold: Option<&dyn ColdStore>,
+    ) -> Result<(), String> {
+        let rows = part.zip(&work.ids).zip(&work.hashes).enumerate();
+        for (position, ((row, guess), hash)) in rows {
+            let key = key(row);
+            // An entry may have been made since the guess, never removed.
+            let id =
+                if *guess != NONE && self.is_key(*guess, key) { *guess } else { self.find_or_make(*hash, key, cold)? };
+            self.place(layout, id, events, row, sources, Numbers { all: &work.numbers, position });
+        }
+        Ok(())
+    }
+
+    /// The entry of a key that is not in memory, most probably.
+    #[inline(never)]
+    fn find_or_make(&mut self, hash: u64, key: KeyRef<'_>, cold: Option<&dyn ColdStore>) -> Result<u32, String> {
+        Ok(match self.find_or_load(hash, key, cold)? {
+            Some(id) => id,
+            None => self.insert(hash, key),
+        })
     }
 
     /// Tumbling: windows that end at or before the time take nothing of the events that are applied next, whether they have run or not.
@@ -322,93 +394,60 @@ impl Keyed {
         }
     }
 
-    /// Finds or makes the entries of a part, with memory under way: lines of the index for all, then entries for all.
-    fn locate(
-        &mut self,
-        work: &mut Work,
-        keys: &EventColumn,
-        part: Range<usize>,
-        cold: Option<&dyn ColdStore>,
-    ) -> Result<(), String> {
+    /// Hashes of the keys of a part, and the entries that they are most probably, with memory under way: lines of the index for all,
+    /// then entries for all.
+    fn guess(&self, work: &mut Work, keys: &EventColumn, part: Range<usize>) {
         work.hashes.clear();
         work.ids.clear();
         match &keys.data {
             EventData::Words(words) => {
-                for word in &words[part.clone()] {
+                work.hashes.extend(words[part].iter().map(|word| {
                     let hash = mix(*word, self.seed);
                     self.index.prefetch(hash);
-                    work.hashes.push(hash);
-                }
+                    hash
+                }));
             }
             EventData::Bytes { .. } => {
-                for row in part.clone() {
+                work.hashes.extend(part.map(|row| {
                     let hash = xxh3_64_with_seed(keys.bytes(row), self.seed);
                     self.index.prefetch(hash);
-                    work.hashes.push(hash);
-                }
+                    hash
+                }));
             }
         }
-        let lines = self.layout.entry_words().div_ceil(8);
-        for hash in &work.hashes {
-            let id = self.index.guess(*hash).unwrap_or(NONE);
-            if id != NONE {
-                let address = self.slab.at(id);
-                for line in 0..=lines.min(4) {
-                    prefetch(address.wrapping_add(line * 8));
-                }
+        let words = self.layout.entry_words().min(32);
+        work.ids.extend(work.hashes.iter().map(|hash| {
+            let Some(id) = self.index.guess(*hash) else { return NONE };
+            let address = self.slab.at(id);
+            for word in (0..words).step_by(8) {
+                prefetch(address.wrapping_add(word));
             }
-            work.ids.push(id);
-        }
+            prefetch(address.wrapping_add(words - 1));
+            id
+        }));
         if !self.layout.is_word_key {
             for id in work.ids.iter().filter(|id| **id != NONE) {
                 prefetch(self.arena.at(Block(self.slab.get(*id)[KEY])));
             }
         }
-        for (position, row) in part.enumerate() {
-            let key = KeyRef::of(keys, row);
-            let guess = work.ids[position];
-            // An entry may have been made since the guess, never removed.
-            if guess != NONE && self.is_key(guess, key) {
-                continue;
-            }
-            let hash = work.hashes[position];
-            work.ids[position] = match self.find_or_load(hash, key, cold)? {
-                Some(id) => id,
-                None => self.insert(hash, key),
-            };
-        }
-        Ok(())
     }
 
-    /// Numbers of the buckets of a part; asks for blocks that are going to be changed.
-    fn look_ahead(&mut self, work: &mut Work, events: &EventBatch, part: Range<usize>) {
-        let times = &events.times_us[part];
-        for (series, numbers) in self.layout.series.iter().zip(&mut work.numbers) {
-            numbers.clear();
-            let (mut number, mut bounds) = (0, (1, 0));
-            for time_us in times {
-                if *time_us < bounds.0 || *time_us > bounds.1 {
-                    number = series.number(*time_us);
-                    bounds = series.bounds(number);
-                }
-                numbers.push(number);
-            }
-        }
-        if self.layout.kind == StateKind::Total {
+    /// Asks for blocks of a part that are going to be changed: first their heads, then the rows at their ends, which the heads tell.
+    fn look_ahead(&self, layout: &Layout, work: &Work) {
+        if layout.kind == StateKind::Total {
             return;
         }
-        // First the heads of blocks, then the rows at their ends, which the heads tell.
-        let stride = self.layout.row_words();
+        let stride = layout.row_words();
         for is_second in [false, true] {
-            for (position, id) in work.ids.iter().enumerate() {
+            for (position, id) in work.ids.iter().enumerate().filter(|(_, id)| **id != NONE) {
                 let entry = self.slab.get(*id);
-                for (series, numbers) in self.layout.series.iter().zip(&work.numbers) {
-                    if entry[series.at] as i64 != numbers[position] {
+                for (number, series) in layout.series.iter().enumerate() {
+                    if entry[series.at] as i64 != work.numbers[number * PART + position] {
                         self.prefetch_rows(Block(entry[series.at + 1]), stride, is_second);
                     }
                 }
-                if let Some(kept) = &self.layout.events {
-                    self.prefetch_rows(Block(entry[self.layout.events_at()]), kept.stride, is_second);
+                if let Some(kept) = &layout.events {
+                    self.prefetch_rows(Block(entry[layout.events_at()]), kept.stride, is_second);
                 }
             }
         }
@@ -426,70 +465,61 @@ impl Keyed {
         }
     }
 
-    /// Puts each row of a part into its buckets.
-    fn place(&mut self, work: &mut Work, events: &EventBatch, part: Range<usize>) {
-        let layout = self.layout.clone();
-        self.wave = self.wave.wrapping_add(1);
-        for (position, row) in part.enumerate() {
-            let id = work.ids[position];
-            let entry = self.slab.get_mut(id);
-            if events.offsets[row] <= entry[LAST_OFFSET] as i64 {
-                continue;
-            }
-            entry[LAST_OFFSET] = events.offsets[row] as u64;
-            let flags = entry[FLAGS];
-            let is_pending = (flags >> 32) as u32 == self.wave;
+    /// Adds a row to its buckets.
+    #[inline(always)]
+    fn place(
+        &mut self,
+        layout: &Layout,
+        id: u32,
+        events: &EventBatch,
+        row: usize,
+        sources: &Sources<'_>,
+        numbers: Numbers<'_>,
+    ) {
+        let entry = self.slab.get_mut(id);
+        let offset = events.offsets[row];
+        if offset <= entry[LAST_OFFSET] as i64 {
+            return;
+        }
+        entry[LAST_OFFSET] = offset as u64;
+        let flags = entry[FLAGS];
+        if flags & (DIRTY | USED) != DIRTY | USED {
+            entry[FLAGS] = flags | DIRTY | USED;
             if flags & DIRTY == 0 {
                 self.dirty.push_back(id);
             }
-            entry[FLAGS] = (flags & 0xffff_ffff) | DIRTY | USED | u64::from(self.wave) << 32;
-            let address = self.slab.at(id);
-            let mut is_flushed = !is_pending;
-            for (number, series) in layout.series.iter().enumerate() {
-                let bucket = work.numbers[number][position];
-                if bucket < self.first_number[number] || bucket < self.over_number[number] {
-                    continue;
-                }
-                let entry = self.slab.get_mut(id);
-                let is_open = entry[FLAGS] >> (OPEN + number as u32) & 1 == 1;
-                if is_open && entry[series.at] as i64 == bucket {
-                    work.pending[number].push(row, address.wrapping_add(series.at + SERIES_HEAD));
-                    continue;
-                }
-                // Rows are about to move: events of this entry that are not in them yet go first.
-                if is_open && !is_flushed {
-                    self.flush(work, events);
-                    is_flushed = true;
-                    let entry = self.slab.get_mut(id);
-                    entry[FLAGS] = (entry[FLAGS] & 0xffff_ffff) | u64::from(self.wave) << 32;
-                }
-                let target = self.bucket(id, number, series, bucket);
-                work.pending[number].push(row, target);
+        }
+        for (number, series) in layout.series.iter().enumerate() {
+            let bucket = numbers.get(number);
+            if bucket < self.first_number[number] || bucket < self.over_number[number] {
+                continue;
             }
-            if let Some(kept) = &layout.events
-                && self.events_until_us.is_none_or(|until_us| events.times_us[row] > until_us)
-            {
-                self.keep(id, kept, events, row);
+            let entry = self.slab.get_mut(id);
+            if flags >> (OPEN + number as u32) & 1 == 1 && entry[series.at] as i64 == bucket {
+                sources.add(layout, &mut entry[series.at + SERIES_HEAD..], &mut self.heap, row);
+            } else {
+                self.place_elsewhere(layout, id, row, sources, number, bucket);
             }
         }
-        self.flush(work, events);
-    }
-
-    /// Adds what is pending to its partials.
-    fn flush(&mut self, work: &mut Work, events: &EventBatch) {
-        let Work { pending, chosen, .. } = work;
-        for pending in pending {
-            // SAFETY: targets are addresses of partials in entries and rows of this table, which do not move while they are pending (`place`
-            // flushes first), and `&mut self` says that nobody else looks.
-            unsafe { fold::update(&self.layout, events, pending, chosen, &mut self.heap) };
-            pending.clear();
+        if let Some(kept) = &layout.events
+            && self.events_until_us.is_none_or(|until_us| events.times_us[row] > until_us)
+        {
+            self.keep(layout, id, kept, events, row);
         }
-        self.wave = self.wave.wrapping_add(1);
     }
 
-    /// The partials of a bucket that is not the open one: it is opened, found among the closed ones, or put among them.
-    fn bucket(&mut self, id: u32, number: usize, series: &Series, bucket: i64) -> *mut u64 {
-        let (stride, kind) = (self.layout.row_words(), self.layout.kind);
+    /// Adds a row to a bucket that is not the open one: it is opened, found among the closed ones, or put among them.
+    #[inline(never)]
+    fn place_elsewhere(
+        &mut self,
+        layout: &Layout,
+        id: u32,
+        row: usize,
+        sources: &Sources<'_>,
+        number: usize,
+        bucket: i64,
+    ) {
+        let (stride, series) = (layout.row_words(), &layout.series[number]);
         let entry = self.slab.get_mut(id);
         let is_open = entry[FLAGS] >> (OPEN + number as u32) & 1 == 1;
         let mut block = Block(entry[series.at + 1]);
@@ -497,31 +527,48 @@ impl Keyed {
             let closed = rows::get(&self.arena, block, stride);
             let position = rows::lower_bound(closed, stride, bucket);
             if closed.get(position * stride).is_none_or(|found| *found as i64 != bucket) {
-                let row = rows::insert(&mut self.arena, &mut block, stride, position);
-                row.fill(0);
-                row[0] = bucket as u64;
+                let closed = rows::insert(&mut self.arena, &mut block, stride, position);
+                closed[0] = bucket as u64;
+                closed[1..].copy_from_slice(&layout.empty);
                 entry[series.at + 1] = block.0;
                 self.note_window(id, number, bucket);
             }
-            return rows::at(&self.arena, block, stride, position).wrapping_add(1);
+            let closed = &mut rows::get_mut(&mut self.arena, block, stride)[position * stride + 1..][..stride - 1];
+            return sources.add(layout, closed, &mut self.heap, row);
         }
         if is_open {
-            let closed = rows::get(&self.arena, block, stride).len() / stride;
-            let open = &mut entry[series.at + SERIES_HEAD..][..stride - 1];
-            let row = rows::insert(&mut self.arena, &mut block, stride, closed);
-            row[1..].copy_from_slice(open);
-            open.fill(0);
-            row[0] = entry[series.at];
-            entry[series.at + 1] = block.0;
-            if kind != StateKind::Tumbling {
-                self.forget_first(id, series, number);
-            }
+            self.close_open(layout, id, number, series);
         }
         let entry = self.slab.get_mut(id);
         entry[FLAGS] |= 1 << (OPEN + number as u32);
         entry[series.at] = bucket as u64;
+        let open = &mut entry[series.at + SERIES_HEAD..][..stride - 1];
+        open.copy_from_slice(&layout.empty);
+        sources.add(layout, open, &mut self.heap, row);
         self.note_window(id, number, bucket);
-        self.slab.at(id).wrapping_add(series.at + SERIES_HEAD)
+    }
+
+    /// Puts the open bucket behind the closed ones. What no window sees any more goes: memory is at hand now.
+    fn close_open(&mut self, layout: &Layout, id: u32, number: usize, series: &Series) {
+        let stride = layout.row_words();
+        let entry = self.slab.get_mut(id);
+        let mut block = Block(entry[series.at + 1]);
+        let is_expiring = layout.kind != StateKind::Tumbling;
+        if is_expiring && (entry[series.at] as i64) < self.first_number[number] {
+            fold::clear(layout, &mut entry[series.at + SERIES_HEAD..][..layout.words], &mut self.heap);
+            if !block.is_none() {
+                self.drop_rows(id, series, usize::MAX);
+            }
+            return;
+        }
+        let closed = rows::get(&self.arena, block, stride).len() / stride;
+        let row = rows::insert(&mut self.arena, &mut block, stride, closed);
+        row[0] = entry[series.at];
+        row[1..].copy_from_slice(&entry[series.at + SERIES_HEAD..][..stride - 1]);
+        entry[series.at + 1] = block.0;
+        if is_expiring {
+            self.forget_first(id, series, number);
+        }
     }
 
     /// A bucket was closed: its block is at hand, so what no window sees any more goes now.
@@ -544,8 +591,8 @@ impl Keyed {
     }
 
     /// Keeps an event for exact windows, behind those of the same time.
-    fn keep(&mut self, id: u32, kept: &KeptEvents, events: &EventBatch, row: usize) {
-        let at = self.layout.events_at();
+    fn keep(&mut self, layout: &Layout, id: u32, kept: &KeptEvents, events: &EventBatch, row: usize) {
+        let at = layout.events_at();
         let mut block = Block(self.slab.get(id)[at]);
         let position = rows::upper_bound(rows::get(&self.arena, block, kept.stride), kept.stride, events.times_us[row]);
         // Bytes first: what follows holds on to the row.
@@ -573,11 +620,9 @@ impl Keyed {
             event[at] = events.offsets[row] as u64;
         }
         if let Some(at) = kept.flags_at {
-            for (number, leaf) in self.layout.leaves.iter().enumerate() {
-                if number % 64 == 0 {
-                    event[at + number / 64] = 0;
-                }
-                event[at + number / 64] |= u64::from(fold::counts(leaf, &events.columns, row)) << (number % 64);
+            event[at..at + layout.conditions.len().div_ceil(64)].fill(0);
+            for (number, condition) in layout.conditions.iter().enumerate() {
+                event[at + number / 64] |= u64::from(condition.is_met(&events.columns, row)) << (number % 64);
             }
         }
         for (word, column) in columns.iter().zip(&kept.columns) {

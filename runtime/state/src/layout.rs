@@ -13,6 +13,8 @@ use chalk_catalog::aggregate::{Aggregate, AggregateCall, Fold, Order};
 use chalk_catalog::event::is_word;
 use chalk_types::Kind;
 
+use crate::fold::{Atom, Condition, Operation, atoms_of};
+
 /// Series of buckets that an aggregation may have.
 const MAX_SERIES: usize = 24;
 
@@ -20,8 +22,14 @@ const MAX_SERIES: usize = 24;
 pub struct Layout {
     plan: Aggregation,
     pub(crate) leaves: Vec<BoundLeaf>,
-    /// Words of the partials of all leaves.
+    /// Positions of the leaves whose aggregates are called.
+    called: Vec<usize>,
+    pub(crate) atoms: Vec<Atom>,
+    pub(crate) conditions: Vec<Condition>,
+    /// Words of a partial of all leaves.
     pub(crate) words: usize,
+    /// A partial of no event.
+    pub(crate) empty: Vec<u64>,
     /// Bytes that the partials of all leaves hold on the heap, typically.
     pub(crate) heap_bytes: usize,
     pub(crate) series: Vec<Series>,
@@ -36,11 +44,13 @@ pub struct Layout {
 /// A leaf with its aggregate.
 pub(crate) struct BoundLeaf {
     pub(crate) aggregate: Box<dyn Aggregate>,
-    pub(crate) fold: Option<Fold>,
-    /// The first of its words in the partials of all leaves.
+    /// Of a fold: the atoms that its words are, in their order.
+    pub(crate) atoms: Option<Vec<usize>>,
+    /// Of one that is called: the first of its words among those of all.
     pub(crate) at: usize,
+    /// Of one that is called: its words.
     pub(crate) words: usize,
-    pub(crate) filter: Option<usize>,
+    pub(crate) condition: usize,
     pub(crate) args: Vec<u16>,
 }
 
@@ -80,12 +90,10 @@ pub(crate) struct KeptEvents {
     pub(crate) stride: usize,
     /// Where an event's offset is.
     pub(crate) offset_at: Option<usize>,
-    /// Where its flags begin: a bit per leaf, whether the leaf counts it. None where every leaf counts every event.
+    /// Where its flags begin: a bit per condition, whether it is met. None where there is no condition.
     pub(crate) flags_at: Option<usize>,
     /// Columns that are kept, and where.
     pub(crate) columns: Vec<KeptColumn>,
-    /// Per column of the plan its position in `columns`.
-    pub(crate) position: Vec<Option<usize>>,
     /// The longest window.
     pub(crate) span_us: i64,
 }
@@ -132,32 +140,23 @@ impl Layout {
             return Err(format!("{}: {} leaves, {} aggregates", plan.name, plan.leaves.len(), aggregates.len()));
         }
         check_columns(plan)?;
-        let mut words = 0;
-        let mut leaves = Vec::with_capacity(aggregates.len());
-        for (leaf, aggregate) in plan.leaves.iter().zip(aggregates) {
-            let fold = aggregate.fold();
-            let own = aggregate.words();
-            if fold.is_some_and(|fold| fold.words() != own || (fold != Fold::Count && leaf.args.len() != 1)) {
-                return Err(format!("{}: `{}` is not what its fold says", plan.name, leaf.aggregate));
-            }
-            leaves.push(BoundLeaf {
-                fold,
-                at: words,
-                words: own,
-                filter: leaf.filter.map(|column| column as usize),
-                args: leaf.args.iter().map(|column| *column as u16).collect(),
-                aggregate,
-            });
-            words += own;
-        }
+        let Bound { leaves, atoms, conditions, words } = bind(plan, aggregates)?;
         let (kind, series, windows) = windows(plan, words)?;
+        let mut empty = vec![0; words];
+        for atom in &atoms {
+            empty[atom.at] = atom.operation.neutral();
+        }
         Ok(Arc::new(Layout {
             heap_bytes: leaves.iter().map(|leaf| leaf.aggregate.heap_bytes()).sum(),
-            events: (kind == StateKind::Continuous).then(|| keep(plan, &leaves, &windows, is_offset_kept)),
+            events: (kind == StateKind::Continuous).then(|| keep(plan, &leaves, &conditions, &windows, is_offset_kept)),
             is_word_key: is_word(&plan.key.kind),
             plan: plan.clone(),
+            called: (0..leaves.len()).filter(|leaf| leaves[*leaf].atoms.is_none()).collect(),
             leaves,
+            atoms,
+            conditions,
             words,
+            empty,
             series,
             windows,
             kind,
@@ -174,9 +173,15 @@ impl Layout {
         &*self.leaves[leaf].aggregate
     }
 
-    /// Whether some partial holds more than its words.
+    /// Leaves whose aggregates are called.
+    pub(crate) fn called(&self) -> impl Iterator<Item = &BoundLeaf> {
+        self.called.iter().map(|leaf| &self.leaves[*leaf])
+    }
+
+    /// Whether some aggregate is called: its partials may hold more than their words.
+    #[inline]
     pub(crate) fn has_heap(&self) -> bool {
-        self.leaves.iter().any(|leaf| leaf.fold.is_none())
+        !self.called.is_empty()
     }
 
     /// Bytes of an object on the heap, on average.
@@ -203,6 +208,72 @@ impl Layout {
 /// What the leaf's aggregate is bound to.
 fn call(leaf: &Leaf) -> AggregateCall {
     AggregateCall { args: leaf.arg_types.clone(), params: leaf.params.clone(), result: leaf.ty.clone() }
+}
+
+struct Bound {
+    leaves: Vec<BoundLeaf>,
+    atoms: Vec<Atom>,
+    conditions: Vec<Condition>,
+    words: usize,
+}
+
+/// Gives each leaf its words; leaves with the same atom over the same column and condition share it.
+fn bind(plan: &Aggregation, aggregates: Vec<Box<dyn Aggregate>>) -> Result<Bound, String> {
+    let mut bound = Bound { leaves: Vec::new(), atoms: Vec::new(), conditions: vec![Condition::default()], words: 0 };
+    for (leaf, aggregate) in plan.leaves.iter().zip(aggregates) {
+        let columns = leaf.args.iter().map(|column| *column as usize);
+        let mut present: Vec<usize> = columns.filter(|column| plan.columns[*column].ty.nullable).collect();
+        present.sort_unstable();
+        present.dedup();
+        let condition = Condition { filter: leaf.filter.map(|column| column as usize), present };
+        let condition = position_of(&mut bound.conditions, &condition, |a, b| a == b);
+        let mut place = BoundLeaf {
+            atoms: None,
+            at: bound.words,
+            words: 0,
+            condition,
+            args: leaf.args.iter().map(|column| *column as u16).collect(),
+            aggregate,
+        };
+        match place.aggregate.fold() {
+            None => {
+                place.words = place.aggregate.words();
+                bound.words += place.words;
+            }
+            Some(fold) => {
+                let is_word = |column: &u32| is_word(&plan.columns[*column as usize].ty.kind);
+                let has_argument = leaf.args.len() == 1 && leaf.args.iter().all(is_word);
+                if fold.words() != place.aggregate.words() || (fold != Fold::Count && !has_argument) {
+                    return Err(format!("{}: `{}` is not what its fold says", plan.name, leaf.aggregate));
+                }
+                let mut of = |operation: Operation| {
+                    let column = leaf.args.first().filter(|_| operation != Operation::Count);
+                    let atom =
+                        Atom { operation, column: column.map(|column| *column as usize), condition, at: bound.words };
+                    let count = bound.atoms.len();
+                    let position = position_of(&mut bound.atoms, &atom, |a, b| {
+                        (a.operation, a.column, a.condition) == (b.operation, b.column, b.condition)
+                    });
+                    if position == count {
+                        bound.words += operation.words();
+                    }
+                    position
+                };
+                place.atoms = Some(atoms_of(fold).iter().map(|operation| of(*operation)).collect());
+            }
+        }
+        bound.leaves.push(place);
+    }
+    Ok(bound)
+}
+
+/// The position of an item in the list, which it is appended to if it is not there.
+fn position_of<T: Clone>(list: &mut Vec<T>, item: &T, is_same: impl Fn(&T, &T) -> bool) -> usize {
+    let position = list.iter().position(|other| is_same(other, item));
+    position.unwrap_or_else(|| {
+        list.push(item.clone());
+        list.len() - 1
+    })
 }
 
 /// Positions of columns come from an artifact.
@@ -273,33 +344,37 @@ fn windows(plan: &Aggregation, words: usize) -> Result<(StateKind, Vec<Series>, 
     Ok((kind, series, windows))
 }
 
-fn keep(plan: &Aggregation, leaves: &[BoundLeaf], windows: &[BoundWindow], is_offset_kept: bool) -> KeptEvents {
+fn keep(
+    plan: &Aggregation,
+    leaves: &[BoundLeaf],
+    conditions: &[Condition],
+    windows: &[BoundWindow],
+    is_offset_kept: bool,
+) -> KeptEvents {
     let mut stride = 1;
-    let offset_at = (is_offset_kept && leaves.iter().any(|leaf| leaf.fold.is_none())).then(|| {
-        stride += 1;
-        stride - 1
-    });
-    let is_chosen = leaves
-        .iter()
-        .any(|leaf| leaf.filter.is_some() || leaf.args.iter().any(|column| plan.columns[*column as usize].ty.nullable));
-    let flags_at = is_chosen.then(|| {
-        let at = stride;
-        stride += leaves.len().div_ceil(64);
-        at
-    });
-    let mut position = vec![None; plan.columns.len()];
+    let mut take = |words: usize| {
+        stride += words;
+        stride - words
+    };
+    let offset_at = (is_offset_kept && leaves.iter().any(|leaf| leaf.atoms.is_none())).then(|| take(1));
+    let flags_at = (conditions.len() > 1).then(|| take(conditions.len().div_ceil(64)));
     let mut columns: Vec<KeptColumn> = Vec::new();
     // The argument of a count decides whether it counts; its value is not needed.
-    let read = leaves.iter().filter(|leaf| leaf.fold != Some(Fold::Count));
+    let read = leaves.iter().filter(|leaf| leaf.aggregate.fold() != Some(Fold::Count));
     for column in read.flat_map(|leaf| &leaf.args).map(|column| *column as usize) {
-        if position[column].is_none() {
-            position[column] = Some(columns.len());
-            columns.push(KeptColumn { column, at: stride, is_word: is_word(&plan.columns[column].ty.kind) });
-            stride += 1;
+        if columns.iter().all(|kept| kept.column != column) {
+            columns.push(KeptColumn { column, at: take(1), is_word: is_word(&plan.columns[column].ty.kind) });
         }
     }
     let span_us = windows.iter().map(|window| window.duration_us).max().unwrap_or(0);
-    KeptEvents { stride, offset_at, flags_at, columns, position, span_us }
+    KeptEvents { stride, offset_at, flags_at, columns, span_us }
+}
+
+impl KeptEvents {
+    /// Where the value of a column is in an event.
+    pub(crate) fn place(&self, column: usize) -> Option<usize> {
+        self.columns.iter().find(|kept| kept.column == column).map(|kept| kept.at)
+    }
 }
 
 impl Series {

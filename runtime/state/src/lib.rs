@@ -33,5 +33,5 @@ pub use batch::EventBatch;
 pub use dedup::{DedupKey, DedupSet};
 pub use folded::Folded;
 pub use layout::Layout;
-pub use table::{ColdStore, Table};
+pub use table::{ColdStore, Counts, Table};
 pub use watermark::Watermarks;

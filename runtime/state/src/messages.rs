@@ -144,6 +144,10 @@ impl Messages {
         self.windows.values().map(BTreeMap::len).sum()
     }
 
+    pub(crate) fn events(&self) -> usize {
+        self.windows.values().flat_map(BTreeMap::values).map(|slice| slice.messages.len()).sum()
+    }
+
     pub(crate) fn size_bytes(&self) -> usize {
         self.windows.values().flat_map(BTreeMap::values).map(|slice| batch_bytes(&slice.messages)).sum()
     }

@@ -13,7 +13,7 @@ pub(crate) const PIECE_WORDS: usize = 1 << 20;
 /// A piece of memory: words that stay where they are until it is dropped.
 pub(crate) struct Pages {
     /// Owns the memory.
-    _map: MmapMut,
+    map: MmapMut,
     start: *mut u64,
     words: usize,
 }
@@ -33,19 +33,32 @@ impl Pages {
                 std::alloc::Layout::from_size_align(bytes, 8).expect("a size that fits into memory"),
             ),
         };
-        #[cfg(target_os = "linux")]
-        if is_huge {
-            // Advice only: where huge pages are switched off, small ones do.
-            let _ = map.advise(memmap2::Advice::HugePage);
-        }
         let start = map.as_mut_ptr().cast::<u64>();
-        let _ = is_huge;
-        Pages { _map: map, start, words }
+        let pages = Pages { map, start, words };
+        if is_huge {
+            pages.ask_for_huge_pages();
+        }
+        pages
+    }
+
+    /// From now on memory of the piece is given in huge pages when it is touched for the first time.
+    pub(crate) fn ask_for_huge_pages(&self) {
+        // Advice only: where huge pages are switched off, small ones do.
+        #[cfg(target_os = "linux")]
+        let _ = self.map.advise(memmap2::Advice::HugePage);
+        #[cfg(not(target_os = "linux"))]
+        let _ = &self.map;
     }
 
     /// Words of the piece.
     pub(crate) fn len(&self) -> usize {
         self.words
+    }
+
+    /// Where the first word is.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> *mut u64 {
+        self.start
     }
 
     /// Where a word is. It stays there as long as the piece lives.

@@ -35,14 +35,6 @@ pub(crate) fn get_mut(arena: &mut Arena, block: Block, stride: usize) -> &mut [u
     }
 }
 
-/// Where a row is. It stays there until the block's rows are changed in number.
-#[inline]
-pub(crate) fn at(arena: &Arena, block: Block, stride: usize, position: usize) -> *mut u64 {
-    let (start, len) = unpack(arena.slice(block)[0]);
-    assert!(position < len, "a row of the block");
-    arena.at(block).wrapping_add(1 + (start + position) * stride)
-}
-
 #[inline]
 fn unpack(head: u64) -> (usize, usize) {
     (head as u32 as usize, (head >> 32) as usize)

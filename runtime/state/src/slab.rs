@@ -4,6 +4,9 @@
 
 use crate::pages::{PIECE_WORDS, Pages};
 
+/// A table with so many words of entries is no small one.
+const HUGE_FROM_WORDS: usize = 1 << 16;
+
 /// Entries of one size.
 pub(crate) struct Slab {
     pieces: Vec<Pages>,
@@ -35,6 +38,9 @@ impl Slab {
             let is_huge = !self.pieces.is_empty();
             self.pieces.push(Pages::new(self.stride << self.shift, is_huge));
         }
+        if id as usize == HUGE_FROM_WORDS / self.stride {
+            self.pieces[0].ask_for_huge_pages();
+        }
         self.end = id.checked_add(1).expect("fewer than 2^32 keys in a table");
         id
     }
@@ -50,24 +56,25 @@ impl Slab {
     }
 
     /// Where an entry is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn at(&self, id: u32) -> *mut u64 {
         let within = (id & ((1 << self.shift) - 1)) as usize;
-        self.pieces[(id >> self.shift) as usize].at(within * self.stride)
+        // A piece has room for every number within it, so this is in the piece whichever number it is.
+        self.pieces[(id >> self.shift) as usize].start().wrapping_add(within * self.stride)
     }
 
     /// An entry.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, id: u32) -> &[u64] {
-        let within = (id & ((1 << self.shift) - 1)) as usize;
-        self.pieces[(id >> self.shift) as usize].slice(within * self.stride, self.stride)
+        // SAFETY: so many initialised words of the piece begin there; changes need `&mut self`.
+        unsafe { std::slice::from_raw_parts(self.at(id), self.stride) }
     }
 
     /// An entry, to change.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get_mut(&mut self, id: u32) -> &mut [u64] {
-        let within = (id & ((1 << self.shift) - 1)) as usize;
-        self.pieces[(id >> self.shift) as usize].slice_mut(within * self.stride, self.stride)
+        // SAFETY: as above, and `&mut self` says that nobody else looks.
+        unsafe { std::slice::from_raw_parts_mut(self.at(id), self.stride) }
     }
 
     /// Entries.

@@ -7,8 +7,13 @@
 use crate::arena::Block;
 use crate::keyed::{DIRTY, FLAGS, Keyed, LIVE, OPEN, STORED, USED};
 use crate::layout::{StateKind, clamp};
+use crate::pages::prefetch;
 use crate::read::whole_buckets;
 use crate::rows;
+use crate::table::Counts;
+
+/// How many entries ahead of the sweep memory is asked for.
+const SWEEP_AHEAD: u32 = 16;
 
 impl Keyed {
     /// From now on nobody asks for a time before `low_us`.
@@ -49,6 +54,15 @@ impl Keyed {
             }
             let id = self.sweep;
             self.sweep += 1;
+            // Entries come one after the other, their blocks do not.
+            if id + SWEEP_AHEAD < self.slab.end() {
+                let entry = self.slab.get(id + SWEEP_AHEAD);
+                for block in self.layout.series.iter().map(|series| Block(entry[series.at + 1])) {
+                    if !block.is_none() {
+                        prefetch(self.arena.at(block));
+                    }
+                }
+            }
             if self.slab.get(id)[FLAGS] & LIVE == 0 {
                 continue;
             }
@@ -99,6 +113,23 @@ impl Keyed {
         }
     }
 
+    /// What is kept, in numbers.
+    pub(crate) fn counts(&self) -> Counts {
+        let (layout, stride) = (&self.layout, self.layout.row_words());
+        let mut counts = Counts { keys: self.slab.len(), records: vec![0; layout.series.len()], events: 0 };
+        for id in (0..self.slab.end()).filter(|id| self.slab.get(*id)[FLAGS] & LIVE != 0) {
+            let entry = self.slab.get(id);
+            for (records, series) in counts.records.iter_mut().zip(&layout.series) {
+                *records += rows::get(&self.arena, Block(entry[series.at + 1]), stride).len() / stride;
+            }
+            if let Some(kept) = &layout.events {
+                counts.events +=
+                    rows::get(&self.arena, Block(entry[layout.events_at()]), kept.stride).len() / kept.stride;
+            }
+        }
+        counts
+    }
+
     /// Gives images of entries that changed, at most so many. Whether there are more.
     pub(crate) fn take_dirty(&mut self, max_entries: usize, visit: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> bool {
         let mut image = Vec::new();
@@ -114,6 +145,15 @@ impl Keyed {
             // A number may be listed of an entry that was removed, or twice.
             let is_dirty = id < self.slab.end() && self.slab.get(id)[FLAGS] & (LIVE | DIRTY) == LIVE | DIRTY;
             if !is_dirty {
+                continue;
+            }
+            // An entry of which nothing is left waits for its key's next event; the store need not keep it.
+            if self.is_bare(id) {
+                if self.slab.get(id)[FLAGS] & STORED != 0 {
+                    self.key(id).with_bytes(|key| visit(key, None));
+                    left -= 1;
+                }
+                self.slab.get_mut(id)[FLAGS] &= !(DIRTY | STORED);
                 continue;
             }
             image.clear();

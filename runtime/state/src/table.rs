@@ -29,6 +29,17 @@ pub struct Table {
     state: State,
 }
 
+/// What a table keeps, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Keys in memory.
+    pub keys: usize,
+    /// Per series of buckets (per length of tumbling windows) how many closed ones are kept, of all keys.
+    pub records: Vec<usize>,
+    /// Events that are kept by themselves.
+    pub events: usize,
+}
+
 enum State {
     Keyed(Box<Keyed>),
     Messages(Messages),
@@ -227,6 +238,16 @@ impl Table {
                 keyed.index.size_bytes() + keyed.slab.held_bytes() + keyed.arena.held_bytes() + objects
             }
             State::Messages(messages) => messages.size_bytes(),
+        }
+    }
+
+    /// What it keeps, in numbers. Looks at every key.
+    pub fn counts(&self) -> Counts {
+        match &self.state {
+            State::Keyed(keyed) => keyed.counts(),
+            State::Messages(messages) => {
+                Counts { keys: messages.len(), records: Vec::new(), events: messages.events() }
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 use chalk_catalog::event::{EventColumn, EventData};
 
 use crate::arena::Block;
-use crate::keyed::{DIRTY, FLAGS, KeyRef, Keyed, OPEN};
+use crate::keyed::{DIRTY, FLAGS, KeyRef, Keyed, LIVE, OPEN};
 use crate::layout::SERIES_HEAD;
 use crate::{Folded, fold, rows};
 
@@ -35,6 +35,7 @@ impl Keyed {
         }
         let mut key = EventColumn::new(&self.layout.plan().key.kind);
         let mut folded = Folded::new(&self.layout);
+        let mut bare = Vec::new();
         for id in ids {
             key.clear();
             push_key(&mut key, self.key(id));
@@ -42,6 +43,12 @@ impl Keyed {
             visit(&key, &folded);
             folded.clear();
             if self.is_bare(id) {
+                bare.push(id);
+            }
+        }
+        // Keys mostly come again: those of which nothing is left go when a later window closes and still nothing is.
+        for id in std::mem::replace(&mut self.bare[window], bare) {
+            if id < self.slab.end() && self.slab.get(id)[FLAGS] & LIVE != 0 && self.is_bare(id) {
                 self.remove(id, true);
             }
         }

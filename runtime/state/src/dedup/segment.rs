@@ -106,15 +106,15 @@ impl Line {
 
     /// The number of live slots, and the first that is free.
     fn room(&self, view: &View) -> (usize, Option<usize>) {
-        let (mut live, mut free) = (0, None);
-        for slot in (0..SLOTS).rev() {
-            if self.is_live(slot, view) {
-                live += 1;
-            } else {
-                free = Some(slot);
-            }
+        // Without branches: which slots are live is a matter of chance, and a wrong guess costs more than all of this.
+        let mut live = 0u32;
+        for slot in 0..SLOTS {
+            let is_taken = (self.head[slot] | self.rest[slot]) != 0;
+            let is_live = is_taken & view.is_live(self.rest[slot] & TIME_MASK);
+            live |= u32::from(is_live) << slot;
         }
-        (live, free)
+        let free = live.trailing_ones() as usize;
+        (live.count_ones() as usize, (free < SLOTS).then_some(free))
     }
 }
 
