@@ -281,3 +281,66 @@ test \"another test begins anew\" for users {{
     let expected = "dedup of users: int within 1h\n  state: at most 24 B per key of the last 1h\n";
     assert!(stdout(&inspected).contains(expected), "{}", stdout(&inspected));
 }
+
+const STATE: &str = r#"
+source logins = file(path: "in.jsonl")
+message Login { id: int, user: int, failed: bool, at: datetime }
+features Attempt { id: int, user: User.id, failed: bool, @time at: datetime }
+features User {
+  id: int
+  attempts: [Attempt]
+  failures: int over [10m, 1d] = attempts.where(failed).count()
+  per_window: int over [10m]
+}
+stream attempts(msg: Login) -> Attempt
+  from logins
+  dedup msg.id within 1h
+{
+  id     = msg.id
+  user   = msg.user
+  failed = msg.failed
+  at     = msg.at
+}
+stream windows(events: [Login]) -> User
+  from logins
+  timestamp events.at
+  window tumbling
+  by events.user
+{
+  id         = key
+  per_window = events.count()
+}
+"#;
+
+const LOGINS: &str = r#"{"id": 1, "user": 1, "failed": true, "at": "2024-01-01T00:00:00Z"}
+{"id": 2, "user": 2, "failed": true, "at": "2024-01-01T00:01:00Z"}
+{"id": 3, "user": 1, "failed": true, "at": "2024-01-01T00:02:00Z"}
+{"id": 3, "user": 1, "failed": true, "at": "2024-01-01T00:02:00Z"}
+{"id": 4, "user": 1, "failed": false, "at": "2024-01-01T00:11:00Z"}
+"#;
+
+#[test]
+fn run_keeps_state_and_gives_aggregates_at_the_end() {
+    let folder = Folder::new("state");
+    fs::write(folder.path("app.chalk"), STATE).unwrap();
+    fs::write(folder.path("in.jsonl"), LOGINS).unwrap();
+    let output = chalkc(&["run", &folder.path("")], b"");
+    let lines: Vec<&str> = stdout(&output).lines().skip(4).collect();
+    assert_eq!(
+        lines,
+        [
+            r#"{"user.id":1,"user.per_window__600__":3}"#,
+            r#"{"user.id":2,"user.per_window__600__":1}"#,
+            r#"{"user.id":1,"user.per_window__600__":1}"#,
+            r#"{"user.id":1,"user.failures__600__":1,"user.failures__86400__":2,"user.per_window__600__":1}"#,
+            r#"{"user.id":2,"user.failures__600__":0,"user.failures__86400__":1,"user.per_window__600__":1}"#,
+        ],
+        "windows when they are over, and queries at the greatest event time"
+    );
+    assert!(stderr(&output).contains("logins -> attempts: 4 applied, 1 duplicate"), "{}", stderr(&output));
+    let output = chalkc(&["run", &folder.path(""), "--quiet", "--at", "2024-01-01T00:05:00Z"], b"");
+    let last = stdout(&output).lines().nth(7).unwrap_or_default();
+    assert!(last.contains(r#""user.failures__600__":2"#), "{last}");
+    let output = chalkc(&["run", &folder.path(""), "--at", "yesterday"], b"");
+    assert!(stderr(&output).contains("write an RFC 3339 time"), "{}", stderr(&output));
+}

@@ -379,3 +379,71 @@ fn dedup_keys_and_sums_survive_a_crash() {
         assert_eq!(feature(&mut restored, "User", 1, "seen"), int(101));
     }
 }
+
+const PROFILES: &str = r#"
+source events = kafka(topic: "events")
+message Named { id: int, name: string? }
+message Signup { id: int, profile: int?, at: datetime }
+message Visit { user: int, at: datetime }
+features Profile { id: int, name: string, shout: string = upper(name) }
+features Seen { id: int, user: User.id, @time at: datetime }
+features User {
+  id: int
+  profile_id: Profile.id?
+  profile: Profile
+  seen: [Seen]
+  greeting: string = "Hello " + (profile.shout ?? "you")
+  visits: int over [1h] = seen.count()
+}
+stream profiles(msg: Named) -> Profile
+  from events
+{
+  id   = msg.id
+  name = msg.name ?? ""
+}
+stream users(msg: Signup) -> User
+  from events
+{
+  id         = msg.id
+  profile_id = msg.profile
+}
+stream visits(msg: Visit) -> Seen
+  from events
+{
+  id   = msg.user
+  user = msg.user
+  at   = msg.at
+}
+stream signups(msg: Signup) -> Seen
+  from events
+{
+  id   = msg.id
+  user = msg.id
+  at   = msg.at
+}
+"#;
+
+#[test]
+fn links_give_what_is_stored_there_and_resolvers_of_one_source_feed_the_same_windows() {
+    let program = link(PROFILES);
+    let mut session = session(&program);
+    session.set_now(START + MINUTE);
+    let resolver = |name: &str| program.manifest().resolvers.iter().position(|known| known.name == name).unwrap();
+    let push = |session: &mut Session, name: &str, message: String| {
+        session.push(resolver(name), message.as_bytes(), &Envelope { topic: "events", ..Envelope::default() })
+    };
+    let at = format_datetime(START);
+    let text = |text: &str| Ok(Value::String(text.to_owned()));
+    let signup = format!(r#"{{"id": 1, "profile": 7, "at": "{at}"}}"#);
+    assert_eq!(push(&mut session, "users", signup.clone()).key, Some(Value::Int(1)));
+    assert_eq!(feature(&mut session, "User", 1, "greeting"), text("Hello you"), "profile 7 is not known yet");
+    push(&mut session, "profiles", r#"{"id": 7, "name": "Ann"}"#.to_owned());
+    assert_eq!(feature(&mut session, "User", 1, "greeting"), text("Hello ANN"), "through its expression");
+    push(&mut session, "users", format!(r#"{{"id": 2, "profile": null, "at": "{at}"}}"#));
+    assert_eq!(feature(&mut session, "User", 2, "greeting"), text("Hello you"), "no profile at all");
+    // The same offsets of one partition, by two resolvers: both count.
+    push(&mut session, "signups", signup);
+    push(&mut session, "visits", format!(r#"{{"user": 1, "at": "{at}"}}"#));
+    push(&mut session, "visits", format!(r#"{{"user": 1, "at": "{at}"}}"#));
+    assert_eq!(feature(&mut session, "User", 1, "visits[1h]"), int(3));
+}
