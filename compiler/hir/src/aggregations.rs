@@ -93,13 +93,14 @@ impl Registry {
         events: &Events,
         keeping: &Keeping,
     ) -> usize {
-        let of_these = |draft: &&Draft| draft.class == class && draft.events == *events;
-        let same_keeping = |draft: &Draft| of_these(&draft) && draft.keeping == *keeping;
-        if let Some(position) = self.drafts.iter().position(same_keeping) {
+        let is_same = |draft: &Draft| draft.class == class && draft.events == *events && draft.keeping == *keeping;
+        if let Some(position) = self.drafts.iter().position(is_same) {
             return position;
         }
-        let others = self.drafts.iter().filter(of_these).count();
-        let name = if others == 0 { name.to_owned() } else { format!("{name}.{}", others + 1) };
+        // A resolver and a collection of one class may have one name, too.
+        let numbered = (2..).map(|number| format!("{name}.{number}"));
+        let is_free = |name: &String| self.drafts.iter().all(|draft| draft.name != *name);
+        let name = std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_default();
         self.drafts.push(Draft {
             class,
             name,

@@ -74,6 +74,12 @@ pub(crate) fn windowing<'a>(
         return Ok(None);
     };
     let keeping = kind(context, window)?;
+    if param.name.text == "key" {
+        return Err(context.report(
+            wrong("`key` is the key that a windowed resolver runs for".to_owned(), param.name.span)
+                .help("give the messages another name, such as `events`"),
+        ));
+    }
     if !is_list {
         return Err(context.report(
             wrong("a windowed resolver takes all messages of the window".to_owned(), param.ty.span)

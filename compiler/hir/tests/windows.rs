@@ -402,3 +402,39 @@ fn a_filter_with_names_of_its_own_may_guard_an_argument() {
     }
     assert_eq!(locals.len(), 2);
 }
+
+#[test]
+fn a_test_for_null_is_remembered_of_an_aggregate() {
+    accept(&users(
+        "  a: float = if payments.max(amount) is not none then payments.max(amount) else 0.0
+  b: bool over [1h] = payments.max(amount) is not none and payments.max(amount) > payments.min(amount) ?? 0.0",
+    ));
+}
+
+#[test]
+fn aggregations_of_one_name_are_told_apart() {
+    let source = windowed("  window continuous\n  by events.user_id", BODY).replace(
+        "  is_attacked",
+        "  r: [Login2]
+  n: int = r.count()
+  is_attacked",
+    ) + "features Login2 { id: int, user: User.id }
+stream w(events: Login) -> Login2
+  from s
+{
+  id = 1, user = events.user_id as int
+}
+";
+    let program = program(&source);
+    let names: Vec<&str> = program.aggregations.iter().map(|aggregation| aggregation.name.as_str()).collect();
+    assert_eq!(names, ["User.r", "User.r.2"]);
+}
+
+#[test]
+fn a_row_does_not_look_into_other_classes() {
+    let source = "features Device { id: int, kind: string }
+features Login { id: int, user: User.id, device_id: Device.id, device: Device }
+features User { id: int, logins: [Login], n: int = logins.where(device.kind == \"phone\").count() }
+";
+    refuse(source, &[Code::E0435], &["a row"]);
+}

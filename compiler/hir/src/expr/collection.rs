@@ -183,7 +183,8 @@ impl Checker<'_, '_> {
         let args = columns.into_iter().map(|column| registry.column(aggregation, column)).collect();
         let leaf = Leaf { aggregate: resolved.def, call: resolved.call(), filter, args, span };
         let value = registry.value(aggregation, leaf, window);
-        Ok(Expr { kind: ExprKind::Aggregate(value), ty: resolved.result, span })
+        drop(registry);
+        Ok(self.refine(Expr { kind: ExprKind::Aggregate(value), ty: resolved.result, span }))
     }
 
     /// How the events of an aggregate that stands here are kept, and over which window it is.

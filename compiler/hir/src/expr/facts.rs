@@ -16,6 +16,7 @@ enum PathRoot {
     Message,
     Local(LocalId),
     Feature(usize),
+    Aggregate(usize),
     /// Foreign key, class, feature.
     Linked(usize, usize, usize),
     Header(String),
@@ -35,6 +36,7 @@ pub(crate) fn path_of(expr: &Expr) -> Option<Path> {
         ExprKind::Message => PathRoot::Message,
         ExprKind::Local(local) => PathRoot::Local(*local),
         ExprKind::Feature(feature) => PathRoot::Feature(*feature),
+        ExprKind::Aggregate(aggregate) => PathRoot::Aggregate(*aggregate),
         ExprKind::Linked { foreign_key, class, feature } => PathRoot::Linked(*foreign_key, *class, *feature),
         ExprKind::Header(name) => PathRoot::Header(name.clone()),
         ExprKind::Envelope(field) => PathRoot::Envelope(*field),
