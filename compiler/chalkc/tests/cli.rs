@@ -344,3 +344,48 @@ fn run_keeps_state_and_gives_aggregates_at_the_end() {
     let output = chalkc(&["run", &folder.path(""), "--at", "yesterday"], b"");
     assert!(stderr(&output).contains("write an RFC 3339 time"), "{}", stderr(&output));
 }
+
+#[test]
+fn inspect_says_how_much_memory_a_key_takes() {
+    let folder = Folder::new("state");
+    fs::write(
+        folder.path("app.chalk"),
+        r#"
+source logins = kafka(topic: "logins")
+message Attempt { id: int, user: int, failed: bool, seconds: float, at: datetime }
+features Login { id: int, user: User.id, failed: bool, seconds: float, @time at: datetime }
+features User {
+  id: int
+  logins: [Login]
+  failed: int over [10m, 1d] = logins.where(failed).count()
+  @materialize(bucket: 1d) slowest: float? over [30d] = logins.max(seconds)
+  total: int = logins.count()
+}
+stream login(msg: Attempt) -> Login
+  from logins
+  dedup msg.id within 30d
+{
+  id      = msg.id
+  user    = msg.user
+  failed  = msg.failed
+  seconds = msg.seconds
+  at      = msg.at
+}
+"#,
+    )
+    .unwrap();
+    let output = chalkc(&["inspect", &folder.path("")], b"");
+    for expected in [
+        "over exact windows, by User: int\n",
+        "count() where column 0: int",
+        "  window 10m: ",
+        "  window 1d: ",
+        "over windows of buckets, by User: int\n",
+        "  window 30d: 30 buckets of 1d, at most ",
+        "over all time, by User: int\n",
+        " B per key",
+        "dedup of login: int within 30d\n  state: at most 24 B per key of the last 30d\n",
+    ] {
+        assert!(stdout(&output).contains(expected), "{expected}: {}{}", stdout(&output), stderr(&output));
+    }
+}

@@ -81,15 +81,8 @@ fn decimal(unscaled: i128, scale: u8) -> String {
 
 /// `1h30m`
 pub(crate) fn duration(duration_us: i64) -> String {
-    const UNITS: [(u64, &str); 7] = [
-        (604_800_000_000, "w"),
-        (86_400_000_000, "d"),
-        (3_600_000_000, "h"),
-        (60_000_000, "m"),
-        (1_000_000, "s"),
-        (1_000, "ms"),
-        (1, "us"),
-    ];
+    const UNITS: [(u64, &str); 6] =
+        [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms"), (1, "us")];
     if duration_us == 0 {
         return "0s".to_owned();
     }
@@ -130,6 +123,7 @@ mod tests {
             (Value::Bytes(vec![0, b'a', b'"']), Type::BYTES, "b\"\\x00a\\\"\""),
             (Value::Datetime(1_700_000_000_000_000), Type::DATETIME, "\"2023-11-14T22:13:20Z\""),
             (Value::Duration(5_400_000_000), Kind::Duration.required(), "1h30m"),
+            (Value::Duration(30 * 86_400_000_000), Kind::Duration.required(), "30d"),
             (Value::Duration(-1_001), Kind::Duration.required(), "-1ms1us"),
             (Value::List(vec![Value::Int(1)]), Kind::List(Box::new(Type::INT)).required(), "[1]"),
             (Value::Map(vec![(Value::String("a".to_owned()), Value::Float(2.5))]), map.clone(), "{ \"a\": 2.5 }"),
