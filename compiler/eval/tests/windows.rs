@@ -258,3 +258,71 @@ fn a_feature_that_fails_fails_those_that_read_it_alone() {
     let why = Err("feature user.average has no value".to_owned());
     assert_eq!(run.ask(0), [Ok(Value::Int(1)), why.clone(), why]);
 }
+
+/// Users with a profile, whose logins are a collection: two resolvers, two classes that read one another.
+const LINKED: &str = r#"
+source logins = kafka(topic: "logins")
+source profiles = kafka(topic: "profiles")
+message Attempt { id: int, user: int, at: datetime }
+message Named { id: int, name: string }
+features Profile { id: int, name: string, shout: string = upper(name) }
+features Login { id: int, user: User.id, @time at: datetime }
+features User {
+  id: int
+  profile_id: Profile.id?
+  profile: Profile
+  logins: [Login]
+  recent: int over [10m] = logins.count()
+  name: string? = profile.name
+  shout: string? = profile.shout
+}
+stream login(msg: Attempt) -> Login
+  from logins
+{
+  id   = msg.id
+  user = msg.user
+  at   = msg.at
+}
+stream name(msg: Named) -> Profile
+  from profiles
+{
+  id   = msg.id
+  name = msg.name
+}
+stream user(msg: Named) -> User
+  from profiles
+{
+  id         = msg.id
+  profile_id = msg.id + 1
+}
+"#;
+
+#[test]
+fn what_lies_behind_a_link_is_asked_for_when_it_is_needed() {
+    let package = Package::new(LINKED);
+    let mut run = Run::new(&package);
+    let mut push = |resolver: usize, offset: i64, message: Vec<Value>| {
+        let row = Row {
+            message: Value::Struct(message),
+            topic: String::new(),
+            partition: 0,
+            offset,
+            key: None,
+            timestamp_us: None,
+            headers: Vec::new(),
+        };
+        let outcome = run.with(|model, evaluator| model.push(evaluator, resolver, &row, 0));
+        assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
+        let features = run.with(|model, evaluator| model.features(evaluator, 2, &Value::Int(1), 600_000_000));
+        let values: Vec<Value> = features.into_iter().map(|value| value.expect("nothing fails")).collect();
+        values[2..].to_vec()
+    };
+    let text = |text: &str| Value::String(text.to_owned());
+    let nobody = [Value::Int(1), Value::Null, Value::Null];
+    assert_eq!(push(0, 0, vec![Value::Int(1), Value::Int(1), Value::Datetime(1)]), nobody, "no foreign key is known");
+    assert_eq!(push(2, 0, vec![Value::Int(1), text("-")]), nobody, "nothing is stored under the foreign key");
+    let named = [Value::Int(1), text("Ann"), text("ANN")];
+    assert_eq!(push(1, 1, vec![Value::Int(2), text("Ann")]), named);
+    // Both are without a time, so the greater offset is the later one.
+    assert_eq!(push(1, 0, vec![Value::Int(2), text("Bob")]), named);
+}

@@ -27,7 +27,7 @@ mod resolve_type;
 mod signature;
 mod sources;
 mod streams;
-mod tests;
+mod test_blocks;
 mod unused;
 mod windowed;
 mod windows;
@@ -73,7 +73,7 @@ pub fn analyze(files: &[&ast::File], catalog: &'static Catalog, connectors: &[&C
     let aggregations = feeds::check(&context, &mut classes, &mut resolvers);
     circles::check(&context, &classes);
     bounds::check(&context, &classes, &aggregations);
-    let tests = tests::check(&context, &classes, &resolvers);
+    let tests = test_blocks::check(&context, &classes, &resolvers);
     unused::check(&context);
     let Context { diagnostics, enums, functions, .. } = context;
     let mut diagnostics = diagnostics.into_inner();
