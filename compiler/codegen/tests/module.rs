@@ -3,6 +3,7 @@
 mod support;
 
 use chalk_artifact::file::{self, ArtifactError};
+use chalk_artifact::manifest::ResolverOutput;
 use chalk_codegen::{CompileOptions, Module, Target, disassemble_artifact};
 use support::build;
 
@@ -200,4 +201,41 @@ fn lists_of_constants_are_made_before_the_first_row() {
     let (before, rows) = before.split_once("\n  }\n").expect("it ends");
     assert!(before.contains("list [") && !rows.contains("list ["), "{text}");
     assert!(rows.contains("contains"), "{text}");
+}
+
+#[test]
+fn events_are_made_of_the_outputs_that_are_there_already() {
+    let module = build(
+        r#"
+source payments = kafka(topic: "payments")
+message Payment { id: int, user: int, amount: float, at: datetime }
+features Transaction { id: int, user: User.id, amount: float, @time at: datetime, is_large: bool = amount > 100.0 }
+features User {
+  id: int
+  transactions: [Transaction]
+  spent: float over [10m] = transactions.where(is_large).sum(amount)
+  doubled: float over [10m] = transactions.sum(amount * 2.0)
+  seen: int = transactions.count()
+  all_doubled: float = transactions.sum(amount * 2.0)
+}
+stream payment_stream(msg: Payment) -> Transaction
+  from payments
+{
+  id     = msg.id
+  user   = msg.user
+  amount = msg.amount
+  at     = msg.at
+}
+"#,
+        CompileOptions::host(),
+    );
+    let resolver = &module.manifest().resolvers[0];
+    let events = resolver.outputs.iter().filter(|output| matches!(output, ResolverOutput::Event)).count();
+    assert_eq!(events, 1, "`amount * 2.0` alone is no feature, and two aggregations share it: {:?}", resolver.outputs);
+    assert_eq!(resolver.outputs.last(), Some(&ResolverOutput::EventTime));
+    let keys: Vec<_> = resolver.feeds.iter().map(|feed| feed.key).collect();
+    assert_eq!(keys, [Some(1), Some(1)], "the foreign key, of the windowed aggregation and the other");
+    let user = &module.manifest().classes[1];
+    let plan = user.expressions.as_ref().expect("aggregates are expressions");
+    assert_eq!(plan.reads.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1, 1], "each reads its aggregate: {plan:?}");
 }

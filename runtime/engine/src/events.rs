@@ -48,7 +48,7 @@ impl EventOutputs {
             column.clear();
             take_valid(column, output.valid_bytes(rows));
             match (output.values(), &mut column.data) {
-                (OutputValues::Fixed(bytes), EventData::Words(words)) => widen(kind, &bytes[..], rows, words),
+                (OutputValues::Fixed(bytes), EventData::Words(words)) => widen(kind, bytes, rows, words),
                 (OutputValues::Fixed(bytes), EventData::Bytes { ends, bytes: into }) => {
                     // Decimals.
                     into.extend_from_slice(&bytes[..rows * 16]);
