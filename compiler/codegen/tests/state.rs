@@ -2,9 +2,14 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use chalk_engine::{Envelope, Fate, InputBatch, Program, Session, SessionOptions};
+use chalk_decode::Tier;
+use chalk_engine::values::value_at;
+use chalk_engine::{
+    Closed, Envelope, Executor, Fate, InputBatch, Keeper, KeeperOptions, Program, Session, SessionOptions,
+};
 use chalk_types::{Value, format_datetime};
 
 use support::link;
@@ -228,11 +233,11 @@ fn a_feature_that_fails_leaves_its_neighbours_alone() {
 /// Rows of windows as `page end clicks weight`, in the order in which they came.
 fn closed_rows(session: &mut Session, all: bool) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut emit = |closed: &chalk_engine::Closed| {
+    let mut emit = |closed: &Closed| {
         assert!(closed.failures.is_empty(), "{:?}", closed.failures);
         for row in 0..closed.batch.num_rows() {
             let values: Vec<String> = (0..closed.batch.num_columns())
-                .map(|at| chalk_engine::values::value_at(closed.batch.column(at), &closed.types[at], row))
+                .map(|at| value_at(closed.batch.column(at), &closed.types[at], row))
                 .map(|value| match value {
                     Value::Int(value) => value.to_string(),
                     Value::Float(value) => format!("{value:?}"),
@@ -446,4 +451,62 @@ fn links_give_what_is_stored_there_and_resolvers_of_one_source_feed_the_same_win
     push(&mut session, "visits", format!(r#"{{"user": 1, "at": "{at}"}}"#));
     push(&mut session, "visits", format!(r#"{{"user": 1, "at": "{at}"}}"#));
     assert_eq!(feature(&mut session, "User", 1, "visits[1h]"), int(3));
+}
+
+#[test]
+fn windows_run_beside_workers_lose_no_message_and_count_none_twice() {
+    let program = link(CLICKS);
+    let options = KeeperOptions { is_one_log: false, ..KeeperOptions::in_memory(program.manifest()) };
+    let keeper = Keeper::new(&program, options).expect("nothing is missing");
+    // The wall clock stands still, so no partition is idle.
+    let wall_us = START;
+    (0..3).for_each(|partition| keeper.assign(0, partition, wall_us));
+    let work = |partition: i64| {
+        let mut executor = Executor::new(&program, 0, Tier::Scalar).expect("plans");
+        let (mut input, mut log) = (InputBatch::new(), Vec::new());
+        let mut applied = 0;
+        for batch in 0..60 {
+            input.clear();
+            for row in 0..20 {
+                let offset = batch * 20 + row;
+                let at_us = START + offset * SECOND - (offset * 37 % 90) * SECOND;
+                let envelope = Envelope { topic: "clicks", partition, offset, ..Envelope::default() };
+                input.push(click(offset % 5, 1.0, at_us).as_bytes(), &envelope).expect("room");
+            }
+            executor.run(&input, wall_us);
+            keeper.admit(0, &input, executor.output_mut(), wall_us, &mut log).expect("all is in memory");
+            let fates = executor.output().fates;
+            assert_eq!(fates.applied + fates.late, 20);
+            applied += i128::from(fates.applied);
+        }
+        applied
+    };
+    let seen = Mutex::new(BTreeMap::new());
+    let mut take = |closed: Closed| {
+        let value = |column: usize, row: usize| match value_at(closed.batch.column(column), &closed.types[column], row)
+        {
+            Value::Int(value) => value,
+            other => panic!("{other:?} is no int"),
+        };
+        for row in 0..closed.batch.num_rows() {
+            let window = (closed.window_us, closed.start_us, value(0, row));
+            let before = seen.lock().unwrap().insert(window, value(1, row));
+            assert_eq!(before, None, "{window:?} was run twice");
+        }
+    };
+    let mut log = Vec::new();
+    let applied: i128 = std::thread::scope(|scope| {
+        let work = &work;
+        let workers: Vec<_> = (0..3).map(|partition| scope.spawn(move || work(partition))).collect();
+        while !workers.iter().all(|worker| worker.is_finished()) {
+            keeper.close_due(0, wall_us, &mut log, &mut take).expect("all is in memory");
+            std::thread::yield_now();
+        }
+        workers.into_iter().map(|worker| worker.join().expect("it did not panic")).sum()
+    });
+    keeper.close_all(0, &mut log, &mut take).expect("all is in memory");
+    let longest = |((window_us, _, _), _): &(&(i64, i64, i128), &i128)| *window_us == 3 * MINUTE;
+    let counted: i128 = seen.lock().unwrap().iter().filter(longest).map(|(_, clicks)| clicks).sum();
+    assert_eq!(counted, applied, "whatever was applied is in a window of three minutes, once");
+    assert!(applied > 3000, "most are in time: {applied}");
 }
