@@ -43,8 +43,9 @@ pub fn check(files: &[(String, String)]) -> Checked {
         diagnostics.extend(found);
         trees.push(tree);
     }
+    let connectors = chalk_connectors::connector_defs();
     let analysis =
-        chalk_hir::analyze(&trees.iter().collect::<Vec<_>>(), catalog(), &chalk_connectors::connector_defs());
+        chalk_hir::analyze_with_sql(&trees.iter().collect::<Vec<_>>(), catalog(), &connectors, crate::sql::planner());
     // What could not be read may use what seems unused.
     let is_readable = !has_errors(&diagnostics);
     let is_unused = |code| matches!(code, Code::W0101 | Code::W0102 | Code::W0103 | Code::W0204);

@@ -6,6 +6,7 @@ mod commands;
 pub mod compile;
 pub mod project;
 pub mod run;
+pub mod sql;
 pub mod testing;
 
 pub use commands::main;

@@ -4,7 +4,7 @@
 //! below. The tests of `explain.rs` say what a page must hold.
 //!
 //! Ranges: E00 syntax, E01 names, E02 types, E03 messages and schemas, E04 features and resolvers,
-//! E05 artifacts and building, E06 tests, W warnings.
+//! E05 artifacts and building, E06 tests, E07 SQL, W warnings.
 //!
 //! This module must not know who raises a code.
 
@@ -55,8 +55,11 @@ codes! {
     E0430 E0431 E0432 E0433 E0434 E0435 E0436 E0437 E0438 E0439 E0440
     E0441 E0442 E0443
     // Artifacts and building.
+    E0501
     // Tests.
     E0601 E0602 E0603 E0604 E0605 E0606
+    // SQL.
+    E0701 E0702 E0703
     // Warnings.
     W0101 W0102 W0103 W0104 W0201 W0202 W0203 W0204
 }

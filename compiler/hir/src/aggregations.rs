@@ -53,6 +53,11 @@ pub(crate) enum Keeping {
         /// How long after its end a window still takes messages.
         allowed_lateness_us: i64,
     },
+    /// Windows that run once, over the messages themselves.
+    Messages {
+        /// How long after its end a window still takes messages.
+        allowed_lateness_us: i64,
+    },
 }
 
 /// An aggregation in the making.
@@ -191,6 +196,9 @@ impl Draft {
             }
             Keeping::Tumbling { allowed_lateness_us } => {
                 AggregationKind::Tumbling { windows_us: windows_us.collect(), allowed_lateness_us }
+            }
+            Keeping::Messages { allowed_lateness_us } => {
+                AggregationKind::Messages { windows_us: windows_us.collect(), allowed_lateness_us }
             }
         };
         Aggregation {

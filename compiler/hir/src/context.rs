@@ -19,6 +19,7 @@ use chalk_types::{EnumType, IntWidth, StructType, Type};
 use crate::aggregations::Registry;
 use crate::package::Package;
 use crate::program::{self, Doc, RelationKind};
+use crate::sql::SqlPlanner;
 
 /// A diagnostic was reported (or the tree holds an error that the parser reported): nothing more is to be said here.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Context<'a> {
     pub(crate) package: Package<'a>,
     pub(crate) catalog: &'static Catalog,
     pub(crate) connectors: &'a [&'a ConnectorDef],
+    /// Plans the queries of `sql` bodies.
+    pub(crate) sql: Option<&'a dyn SqlPlanner>,
     pub(crate) diagnostics: RefCell<Vec<Diagnostic>>,
     /// Names of declarations that something refers to.
     used: RefCell<BTreeSet<String>>,
@@ -103,6 +106,7 @@ impl<'a> Context<'a> {
             package,
             catalog,
             connectors,
+            sql: None,
             diagnostics: RefCell::new(diagnostics),
             used: RefCell::default(),
             enums: Vec::new(),

@@ -26,6 +26,7 @@ pub mod program;
 mod resolve_type;
 mod signature;
 mod sources;
+mod sql;
 mod streams;
 mod test_blocks;
 mod unused;
@@ -46,6 +47,7 @@ pub use features::features_read;
 pub use naming::snake_case;
 use package::Package;
 use program::{Expr, Program};
+pub use sql::{PlannedSql, SqlColumn, SqlError, SqlPlanner};
 
 /// A package, analysed.
 #[derive(Debug, Default)]
@@ -57,10 +59,22 @@ pub struct Analysis {
 }
 
 /// Checks the files of a package. Every tree is accepted, also of a text with syntax errors (whose diagnostics the parser has).
+/// `sql` bodies are refused; see [`analyze_with_sql`].
 pub fn analyze(files: &[&ast::File], catalog: &'static Catalog, connectors: &[&ConnectorDef]) -> Analysis {
+    analyze_with_sql(files, catalog, connectors, None)
+}
+
+/// Checks the files of a package, with a planner of queries where there is one.
+pub fn analyze_with_sql(
+    files: &[&ast::File],
+    catalog: &'static Catalog,
+    connectors: &[&ConnectorDef],
+    sql: Option<&dyn SqlPlanner>,
+) -> Analysis {
     let mut diagnostics = Vec::new();
     let package = Package::gather(files, |name| is_library_name(catalog, name), &mut diagnostics);
     let mut context = Context::new(package, catalog, connectors, diagnostics);
+    context.sql = sql;
     messages::check_enums(&mut context);
     let message_types = messages::check_types(&mut context);
     let messages = messages::check_fields(&context, &message_types);

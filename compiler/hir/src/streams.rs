@@ -19,6 +19,8 @@ use crate::expr::{Checker, Root, Want};
 use crate::package::{Entry, not_yet};
 use crate::program::{Expr, ExprKind, FeatureClass, StreamResolver};
 use crate::signature::{class, input, parameter, parse_function, source};
+use crate::sql;
+
 use crate::windowed::{self, Setters};
 
 /// All resolvers that are right. Features of continuous windows get their expressions.
@@ -239,7 +241,27 @@ fn stream<'a>(
             return Err(Reported);
         }
         // A query over the messages of the window.
-        (ast::StreamBody::Sql(text), _) => return Err(context.report(not_yet("`sql` bodies", text.span))),
+        (ast::StreamBody::Sql(text), Ok(class)) => {
+            let Some(windowing) = windowing else { return Err(Reported) };
+            if timestamp.is_none() && clauses.timestamp.is_none() {
+                context.report(windowed::no_clock(decl, param));
+                failed = true;
+            }
+            let resolver = sql::Resolver {
+                decl,
+                index,
+                param,
+                message_ty: &message_ty,
+                class_index: class,
+                class: &classes[class],
+            };
+            match sql::body(context, &mut checker, &resolver, text, &windowing, setters) {
+                Ok(body) => window = Some(body),
+                Err(Reported) => failed = true,
+            }
+            (Vec::new(), class)
+        }
+        (ast::StreamBody::Sql(_), Err(Reported)) => return Err(Reported),
         (ast::StreamBody::Error, _) => return Err(Reported),
     };
     let source = source?;
