@@ -62,7 +62,10 @@ impl<'a> Tester<'a> {
     /// Runs a test; the expectations that are not met, in order. An error is of the engine, not of the test.
     pub fn run(&self, test: &Test) -> Result<Vec<Mismatch>, String> {
         let mut course = Course {
-            session: Session::new(&self.program, SessionOptions::for_tests())?,
+            session: Session::new(
+                &self.program,
+                SessionOptions { sql: crate::sql::runner(), ..SessionOptions::for_tests() },
+            )?,
             resolver: test.resolver,
             topic: self.topic(test.resolver),
             now_us: None,
