@@ -14,11 +14,14 @@ use crate::fixture::{self, Fixture, repository};
 use crate::message::Message;
 use crate::oracle::{Oracle, tiers};
 use crate::outcome::Outcome;
+use crate::ui::has_sql;
 use crate::{package, run};
 
 /// The pages of the language.
 pub fn language() -> Vec<Fixture> {
-    fixture::find(&repository().join("compiler/reference"), "md")
+    let mut pages = fixture::find(&repository().join("compiler/reference"), "md");
+    pages.retain(|page| has_sql() || page.name != "sql");
+    pages
 }
 
 /// The pages of the library.
@@ -44,7 +47,11 @@ pub fn run_page(page: &Fixture) -> Result<(), String> {
         match info.as_str() {
             "chalk" => compiles(&text).map_err(|error| format!("{}:{line}: {error}", page.name))?,
             "chalk eval" | "chalk example" => examples.extend(lines(&page.name, line, &text)),
-            _ => {}
+            info => {
+                if let Some(code) = info.strip_prefix("chalk error[").and_then(|code| code.strip_suffix(']')) {
+                    is_refused(&text, code).map_err(|error| format!("{}:{line}: {error}", page.name))?;
+                }
+            }
         }
     }
     hold(&examples)
@@ -100,6 +107,14 @@ fn compiles(text: &str) -> Result<(), String> {
     let checked = package::accepted(&package::files("page.chalk", text))?;
     Oracle::new(&checked)?;
     package::run_tests(&checked)
+}
+
+/// Whether a package has that mistake, and no other.
+fn is_refused(text: &str, code: &str) -> Result<(), String> {
+    let checked = check(&package::files("page.chalk", text));
+    let mut found: Vec<&str> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code.id()).collect();
+    found.dedup();
+    if found == [code] { Ok(()) } else { Err(format!("{code} is wanted:\n{}", package::rendered(&checked))) }
 }
 
 /// The type that an expression has by itself.

@@ -195,7 +195,7 @@ fn refusal(text: &StringLit, error: &SqlError) -> Diagnostic {
         }
         (_, Some(help), _) => diagnostic.help(help.clone()),
         (_, None, Some((_, known))) if known.len() <= 12 => diagnostic.help(format!("there are: {}", known.join(", "))),
-        _ => diagnostic.help("correct the query"),
+        _ => diagnostic,
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use chalk_artifact::manifest::{AggregationKind, Manifest};
 use chalk_connectors::SourceReader;
-use chalk_engine::{KeeperOptions, Numbers};
+use chalk_engine::{KeeperOptions, Numbers, SqlRunner};
 
 use crate::closing::ClosePlan;
 
@@ -82,7 +82,7 @@ impl App {
             idle_after_us: config.idle_after.as_micros() as i64,
             numbers: numbers.clone(),
             cold: Some(images.clone()),
-            sql: None,
+            sql: sql_runner(),
         })?;
         let engine = engine_state(&program, config, &numbers, images).map_err(|error| text(&error))?;
         let recovered = recover(store, &config.data_dir.join("changelog"), config.segment_bytes, engine)
@@ -238,6 +238,14 @@ fn source_plans(
         plans.push((Arc::new(plan), options));
     }
     Ok(plans)
+}
+
+/// What runs `sql` bodies, where this binary was built with it.
+fn sql_runner() -> Option<Arc<dyn SqlRunner>> {
+    #[cfg(feature = "sql")]
+    return Some(Arc::new(chalk_sql::Runner));
+    #[cfg(not(feature = "sql"))]
+    None
 }
 
 /// How a resolver's tumbling windows are run and stored; none where it has none.

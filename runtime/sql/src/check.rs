@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::Volatility;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Select, SetExpr, Spanned, Statement, TableFactor, Visit, Visitor,
+    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Spanned, Statement, TableFactor, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -46,6 +46,9 @@ fn first_word(query: &str) -> std::ops::Range<usize> {
 
 /// Whether the query keeps to the table and to functions that always give the same.
 pub(crate) fn check(query: &str, table: &str, statement: &Statement, state: &SessionState) -> Result<(), SqlError> {
+    if let Some(error) = named_twice(query, statement) {
+        return Err(error);
+    }
     let mut check = Check { query, table, state, named: Vec::new() };
     match statement.visit(&mut check) {
         ControlFlow::Break(error) => Err(error),
@@ -101,6 +104,27 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// Two columns of the result with one name.
+fn named_twice(query: &str, statement: &Statement) -> Option<SqlError> {
+    let Statement::Query(whole) = statement else { return None };
+    let SetExpr::Select(select) = &*whole.body else { return None };
+    let mut names: Vec<&Ident> = Vec::new();
+    for item in &select.projection {
+        let name = match item {
+            SelectItem::ExprWithAlias { alias, .. } => alias,
+            SelectItem::UnnamedExpr(Expr::Identifier(name)) => name,
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last()?,
+            _ => continue,
+        };
+        if names.iter().any(|other| other.value == name.value) {
+            let error = SqlError::new(format!("two columns are called `{}`", name.value), place(query, name.span));
+            return Some(error.help("leave one of them out, or give it another name"));
+        }
+        names.push(name);
+    }
+    None
 }
 
 impl Visitor for Check<'_> {

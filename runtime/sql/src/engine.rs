@@ -74,10 +74,9 @@ pub(crate) fn on_own_thread<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> Re
     })
 }
 
-/// What an error says, without traces and without places.
+/// What an error says, without traces, places and lists: the first line.
 pub(crate) fn message_of(error: &DataFusionError) -> String {
-    let root = error.find_root();
-    let text = root.strip_backtrace();
+    let text = error.find_root().strip_backtrace();
     let mut text = text.as_str();
     for prefix in [
         "Error during planning: ",
@@ -89,5 +88,18 @@ pub(crate) fn message_of(error: &DataFusionError) -> String {
     ] {
         text = text.strip_prefix(prefix).unwrap_or(text);
     }
-    text.trim().to_owned()
+    let line = text.trim().lines().next().unwrap_or_default();
+    // What follows is said by the help, or is no help.
+    let said = ["No function matches", "You might need to add", "While expanding wildcard", "Consider aliasing"];
+    let end = said.iter().filter_map(|phrase| line.find(phrase)).min().unwrap_or(line.len());
+    line[..end].trim_end_matches([' ', ':', '.']).to_owned()
+}
+
+/// The next step, where an error says one.
+pub(crate) fn help_of(error: &DataFusionError) -> Option<String> {
+    let text = error.find_root().strip_backtrace();
+    let (_, candidates) = text.split_once("Candidate functions:")?;
+    let candidates: Vec<String> =
+        candidates.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("`{line}`")).collect();
+    (!candidates.is_empty()).then(|| format!("there is {}", candidates.join(", ")))
 }

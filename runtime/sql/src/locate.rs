@@ -14,7 +14,7 @@ use datafusion::logical_expr::ExprSchemable;
 use datafusion::sql::sqlparser::ast::{Expr, ExprWithAlias, Ident, Spanned, Statement, Visit, Visitor};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
-use crate::engine::message_of;
+use crate::engine::{help_of, message_of};
 use crate::error::SqlError;
 
 /// The byte at a line and column, both from 1; a column counts code points.
@@ -86,13 +86,18 @@ pub(crate) fn plan_error(
         };
         return SqlError::new(message, at).names(&field.name, known);
     }
-    if let Some(at) = said {
-        return SqlError::new(message_of(error), Some(at));
+    let (at, inner) = match said {
+        Some(at) => (Some(at), None),
+        None => innermost(query, statement, state, schema).map_or((None, None), |(at, inner)| (Some(at), Some(inner))),
+    };
+    let error = inner.as_ref().unwrap_or(error);
+    let message = message_of(error);
+    if message.starts_with("Column in SELECT must be in GROUP BY") {
+        return SqlError::new("this differs from message to message of a group", at)
+            .help("group by it, or take one of its values: `max(…)`");
     }
-    match innermost(query, statement, state, schema) {
-        Some((at, inner)) => SqlError::new(message_of(&inner), Some(at)),
-        None => SqlError::new(message_of(error), None),
-    }
+    let help = help_of(error);
+    SqlError { help, ..SqlError::new(message, at) }
 }
 
 /// Where an identifier stands first.
