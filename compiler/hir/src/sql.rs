@@ -17,7 +17,7 @@ use crate::context::{Checked, Context, Reported};
 use crate::expr::Checker;
 use crate::program::{Expr, FeatureClass, Feed, SqlWindow, Windowed};
 use crate::streams::unknown_feature;
-use crate::windowed::{Body, Setters, Windowing, cannot_set_collection};
+use crate::windowed::{Body, Setters, Windowing, cannot_set_relation};
 
 /// Plans queries; the checker has none of its own, because the engine that runs them is large.
 pub trait SqlPlanner {
@@ -377,8 +377,8 @@ fn unsettable(context: &Context, resolver: &Resolver, name: &str, span: Span) ->
         .note("the query runs for each window of what it sets")
         .help("say over which windows it is: `over [10m, 1d]`");
     }
-    if facts.relations.contains_key(name) {
-        return cannot_set_collection(&target);
+    if let Some(relation) = facts.relations.get(name) {
+        return cannot_set_relation(&target, relation.as_ref());
     }
     let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');
     if is_name {
