@@ -1,0 +1,316 @@
+//! Windows, aggregates and dedup in `chalkd`: killed anywhere, a run ends with the values and fates of a straight one, and those are what
+//! keeping every message in a list gives.
+
+mod served;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use chalk_types::format_datetime;
+use serde_json::{Value as Json, json};
+use served::{address_of, artifact, chalkd_with, finish, http, metric, values};
+
+const SHOP: &str = r#"
+source orders = file(path: env("ORDERS_FILE"))
+
+message Order { id: string, user_id: int, amount: float, at: datetime }
+
+features Purchase {
+  id: string
+  user: User.id
+  amount: float
+  @time at: datetime
+}
+
+features User {
+  id: int
+  purchases: [Purchase]
+  total: float = purchases.sum(amount)
+  recent: float over [10m, 1h] = purchases.sum(amount)
+  @materialize(bucket: 1m)
+  recent_count: int over [30m] = purchases.count()
+  orders: int over [10m]
+  spent: float over [10m]
+}
+
+stream purchases(msg: Order) -> Purchase
+  from orders
+  timestamp msg.at
+  dedup msg.id within 20m
+{
+  id = msg.id
+  user = msg.user_id
+  amount = msg.amount
+  at = msg.at
+}
+
+stream totals(events: [Order]) -> User
+  from orders
+  timestamp events.at
+  dedup events.id within 20m
+  window tumbling
+  by events.user_id
+{
+  id = key
+  orders = events.count()
+  spent = events.sum(amount)
+}
+"#;
+
+const MINUTE: i64 = 60_000_000;
+const START: i64 = 1_700_000_400_000_000;
+const USERS: i64 = 40;
+
+/// Runs only when it is started by `chalkd`.
+#[test]
+fn child() {
+    served::child();
+}
+
+#[derive(Clone, Copy)]
+struct Order {
+    id: i64,
+    user: i64,
+    amount: f64,
+    at: i64,
+}
+
+/// Orders over a few hours, out of order by up to three minutes, a tenth of them sent twice.
+fn orders(count: i64) -> Vec<Order> {
+    let mut seed = 29u64;
+    let mut random = move |below: i64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as i64 % below
+    };
+    let mut orders: Vec<Order> = Vec::new();
+    for number in 0..count {
+        if number > 50 && random(10) == 0 {
+            let again = orders[(number - 1 - random(50)) as usize];
+            orders.push(again);
+            continue;
+        }
+        let at = START + number * 400_000 - random(3 * MINUTE);
+        let amount = (random(1_000_000) as f64 + 1.0) / 7.0;
+        orders.push(Order { id: number, user: random(USERS), amount, at });
+    }
+    orders
+}
+
+fn write_orders(path: &Path, orders: &[Order]) {
+    let mut text = String::new();
+    for Order { id, user, amount, at } in orders {
+        let at = format_datetime(*at);
+        writeln!(text, "{{\"id\":\"o{id}\",\"user_id\":{user},\"amount\":{amount:?},\"at\":\"{at}\"}}").unwrap();
+    }
+    std::fs::write(path, text).unwrap();
+}
+
+/// What keeping every message gives.
+#[derive(Default)]
+struct Expected {
+    /// Per user what was bought: time and amount, in the order of the file.
+    purchases: BTreeMap<i64, Vec<(i64, f64)>>,
+    duplicates: u64,
+    /// Of the tumbling resolver.
+    late: u64,
+    window_duplicates: u64,
+    /// Per user and start of a window, count and sum.
+    windows: BTreeMap<(i64, i64), (i64, f64)>,
+    latest: i64,
+}
+
+/// The first message with an id is the one that counts, for twenty minutes of event time.
+#[derive(Default)]
+struct Seen {
+    first: HashMap<i64, Vec<i64>>,
+    latest: Option<i64>,
+}
+
+impl Seen {
+    fn is_duplicate(&mut self, id: i64, at: i64) -> bool {
+        let within = 20 * MINUTE;
+        let times = self.first.entry(id).or_default();
+        let latest = self.latest.unwrap_or(at);
+        if times.iter().any(|first| latest - first < within && (0..within).contains(&(at - first))) {
+            return true;
+        }
+        times.push(at);
+        self.latest = self.latest.max(Some(at));
+        false
+    }
+}
+
+fn expect(orders: &[Order]) -> Expected {
+    let mut expected = Expected::default();
+    let (mut seen, mut window_seen, mut watermark) = (Seen::default(), Seen::default(), i64::MIN);
+    for order in orders {
+        if seen.is_duplicate(order.id, order.at) {
+            expected.duplicates += 1;
+        } else {
+            expected.purchases.entry(order.user).or_default().push((order.at, order.amount));
+            expected.latest = expected.latest.max(order.at);
+        }
+        let start = order.at - order.at.rem_euclid(10 * MINUTE);
+        if start + 10 * MINUTE <= watermark {
+            expected.late += 1;
+        } else if window_seen.is_duplicate(order.id, order.at) {
+            expected.window_duplicates += 1;
+        } else {
+            let (count, sum) = expected.windows.entry((order.user, start)).or_insert((0, 0.0));
+            *count += 1;
+            *sum += order.amount;
+            watermark = watermark.max(order.at);
+        }
+    }
+    expected
+}
+
+/// Every value of every user, at the time of the last order.
+fn answers(address: SocketAddr, now_us: i64) -> Vec<Vec<Json>> {
+    let outputs = [
+        "user.total",
+        "user.recent__600__",
+        "user.recent__3600__",
+        "user.recent_count__1800__",
+        "user.orders__600__",
+        "user.spent__600__",
+    ];
+    (0..USERS)
+        .map(|user| {
+            let request = json!({ "inputs": { "user.id": user }, "outputs": outputs, "now": format_datetime(now_us), "staleness": { "user": "all" } });
+            values(&serde_json::from_str(&http(address, "POST", "/v1/query/online", &request.to_string())).unwrap())
+        })
+        .collect()
+}
+
+fn wait_until_read(address: SocketAddr, count: u64) {
+    for _ in 0..60_000 {
+        if metric(address, "chalk_consumed_total{", "orders") >= count {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the orders are not read after ten minutes");
+}
+
+fn prepare(orders: &[Order]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("app.chalkb"), artifact(SHOP)).unwrap();
+    write_orders(&dir.path().join("orders.ndjson"), orders);
+    dir
+}
+
+fn serve(dir: &Path, expected: &Expected) -> Vec<Vec<Json>> {
+    let mut child = chalkd_with(dir, 2, "");
+    let address = address_of(&mut child);
+    let found = answers(address, expected.latest);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    found
+}
+
+#[test]
+fn values_and_fates_are_those_of_keeping_every_message() {
+    let orders = orders(20_000);
+    let expected = expect(&orders);
+    assert!(expected.late > 100 && expected.duplicates > 1_000, "the orders try what they should");
+    let dir = prepare(&orders);
+    let (output, stderr) = finish(chalkd_with(dir.path(), 2, " --until-end"));
+    assert!(output.status.success(), "{stderr}");
+    let purchases = orders.len() as u64 - expected.duplicates;
+    let line = format!("purchases: {purchases} applied, {} duplicate", expected.duplicates);
+    assert!(stderr.contains(&line), "{line}\n{stderr}");
+    let counted = orders.len() as u64 - expected.late - expected.window_duplicates;
+    let line = format!("totals: {counted} applied, {} late, {} duplicate", expected.late, expected.window_duplicates);
+    assert!(stderr.contains(&line), "{line}\n{stderr}");
+
+    for (user, found) in serve(dir.path(), &expected).iter().enumerate() {
+        let bought = &expected.purchases[&(user as i64)];
+        let total: f64 = bought.iter().map(|(_, amount)| amount).sum();
+        assert_eq!(found[0], json!(total), "user {user}, in the order of the file");
+        let in_window = |minutes: i64| bought.iter().filter(move |(at, _)| *at > expected.latest - minutes * MINUTE);
+        for (value, minutes) in [(&found[1], 10), (&found[2], 60)] {
+            let sum: f64 = in_window(minutes).map(|(_, amount)| amount).sum();
+            assert!((value.as_f64().unwrap() - sum).abs() < 1e-6 * sum.max(1.0), "user {user}: {value}, {sum}");
+        }
+        let floor = expected.latest - expected.latest.rem_euclid(MINUTE);
+        let count = bought.iter().filter(|(at, _)| at - at.rem_euclid(MINUTE) > floor - 30 * MINUTE).count();
+        assert_eq!(found[3], json!(count), "user {user}");
+        let (_, (orders, spent)) =
+            expected.windows.range((user as i64, i64::MIN)..(user as i64 + 1, i64::MIN)).next_back().unwrap();
+        assert_eq!((&found[4], &found[5]), (&json!(orders), &json!(spent)), "user {user}");
+    }
+}
+
+#[test]
+fn killed_anywhere_it_ends_with_the_same_bits_and_fates() {
+    let orders = orders(60_000);
+    let expected = expect(&orders);
+    let straight = prepare(&orders);
+    let (output, stderr) = finish(chalkd_with(straight.path(), 1, " --until-end"));
+    assert!(output.status.success(), "{stderr}");
+    let wanted = serve(straight.path(), &expected);
+
+    let killed = prepare(&orders);
+    let mut in_the_middle = 0;
+    for round in 0..6u64 {
+        let mut child = chalkd_with(killed.path(), 1 + round as usize % 2, "");
+        let address = address_of(&mut child);
+        let enough = 1_000 + 2_500 * round;
+        // A run that begins near the end of the file ends before it has consumed so many.
+        for _ in 0..2_000 {
+            if metric(address, "chalk_consumed_total{", "orders") >= enough {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        in_the_middle += u32::from(metric(address, "chalk_consumed_total{", "orders") < orders.len() as u64 / 2);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(in_the_middle >= 2, "the file was read too fast for the kills to matter");
+    let (output, stderr) = finish(chalkd_with(killed.path(), 2, " --until-end"));
+    assert!(output.status.success(), "{stderr}");
+    let found = serve(killed.path(), &expected);
+    for (user, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+        assert_eq!(found, wanted, "user {user}");
+    }
+}
+
+/// A duplicate is found whatever lies between the first message and it: a restart, a checkpoint, a kill.
+#[test]
+fn ids_are_remembered_over_a_restart_and_forgotten_in_time() {
+    let order = |id: i64, minute: i64| Order { id, user: 1, amount: 1.0, at: START + minute * MINUTE };
+    let first = [order(1, 0), order(2, 1)];
+    let then = [order(1, 2), order(2, 22), order(3, 22), order(3, 23)];
+    let dir = prepare(&first);
+    let (output, stderr) = finish(chalkd_with(dir.path(), 1, " --until-end"));
+    assert!(output.status.success() && stderr.contains("purchases: 2 applied"), "{stderr}");
+    write_orders(&dir.path().join("orders.ndjson"), &[&first[..], &then].concat());
+    let (output, stderr) = finish(chalkd_with(dir.path(), 1, " --until-end"));
+    assert!(output.status.success(), "{stderr}");
+    // Order 1 comes again after two minutes, order 2 after 21, which is later than it is remembered.
+    assert!(stderr.contains("purchases: 2 applied, 2 duplicate"), "{stderr}");
+    let expected = Expected { latest: START + 30 * MINUTE, ..Expected::default() };
+    assert_eq!(serve(dir.path(), &expected)[1][0], json!(4.0));
+}
+
+#[test]
+fn every_message_has_one_fate_and_the_metrics_say_so() {
+    let orders = orders(3_000);
+    let dir = prepare(&orders);
+    let mut child = chalkd_with(dir.path(), 2, "");
+    let address = address_of(&mut child);
+    wait_until_read(address, orders.len() as u64);
+    for resolver in ["purchases", "totals"] {
+        let fates = metric(address, "chalk_messages_total{", &format!("resolver=\"{resolver}\""));
+        assert_eq!(fates, metric(address, "chalk_consumed_total{", "orders"), "{resolver}");
+    }
+    assert!(metric(address, "chalk_state_entries{", "aggregates") > 0);
+    assert!(metric(address, "chalk_state_bytes{", "dedup") > 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
