@@ -55,7 +55,8 @@ fn line(text: &mut String, user: u64, second: u64) {
 fn get(address: SocketAddr, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
     let size = body.len();
-    write!(stream, "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n{body}").expect("to a socket");
+    write!(stream, "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n{body}")
+        .expect("to a socket");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     answer
@@ -63,7 +64,8 @@ fn get(address: SocketAddr, head: &str, body: &str) -> String {
 
 fn metric(address: SocketAddr, name: &str) -> u64 {
     let text = get(address, "GET /metrics", "");
-    let values = text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next()?.parse().ok());
+    let values =
+        text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next()?.parse().ok());
     values.sum()
 }
 
@@ -121,7 +123,11 @@ fn main() {
             std::thread::sleep(Duration::from_millis(10));
         }
         let bytes = metric(app.address(), "chalk_state_bytes{kind=\"aggregates\"}");
-        println!("  all of them in memory {:.1} s later, {} bytes a key", started.elapsed().as_secs_f64(), bytes / keys);
+        println!(
+            "  all of them in memory {:.1} s later, {} bytes a key",
+            started.elapsed().as_secs_f64(),
+            bytes / keys
+        );
         println!("  stopped in {:.1} s", stop(app).as_secs_f64());
     }
 }

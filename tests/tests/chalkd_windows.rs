@@ -316,7 +316,9 @@ fn every_message_has_one_fate_and_the_metrics_say_so() {
         assert_eq!(fates, metric(address, "chalk_consumed_total{", "orders"), "{resolver}");
     }
     // Sizes are looked at a few times a second.
-    let is_shown = || metric(address, "chalk_state_entries{", "aggregates") > 0 && metric(address, "chalk_state_bytes{", "dedup") > 0;
+    let is_shown = || {
+        metric(address, "chalk_state_entries{", "aggregates") > 0 && metric(address, "chalk_state_bytes{", "dedup") > 0
+    };
     for _ in 0..600 {
         if is_shown() {
             break;

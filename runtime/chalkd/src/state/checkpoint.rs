@@ -153,3 +153,45 @@ impl State {
         evicted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chalk_engine::keeper::log::put_time;
+
+    use super::super::pending::Pending;
+    use super::super::recovery::recover;
+    use super::super::store::MemoryStore;
+    use super::*;
+
+    /// The engine is ahead of the commits. What is saved is not: a watermark of messages that are read again would call them late.
+    #[test]
+    fn a_watermark_is_saved_with_the_positions_that_it_belongs_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let recovered = recover(store.clone(), dir.path(), 1 << 20, None).unwrap();
+        let mut writer = recovered.writer(0);
+        let saved = |offset: i64| {
+            let book = load_book(&*store).unwrap();
+            assert_eq!(book.positions[&(0, 0)].1.offset, offset);
+            let mut log = Vec::new();
+            put_time(&mut log, 1, 0, offset * 10);
+            assert_eq!(book.marks.log(), log);
+        };
+        let pending = |offset: i64| {
+            let mut pending = Pending::default();
+            put_time(&mut pending.events, 1, 0, offset * 10);
+            pending.advance(0, 0, Position { offset, byte_offset: 0 });
+            pending
+        };
+        recovered.state.commit(&mut writer, 0, &pending(5), false).unwrap();
+        let computed_and_not_committed = pending(9);
+        recovered.state.checkpoint(0).unwrap();
+        saved(5);
+        recovered.state.commit(&mut writer, 0, &computed_and_not_committed, false).unwrap();
+        saved(5);
+        recovered.state.checkpoint(0).unwrap();
+        saved(9);
+    }
+}

@@ -335,6 +335,10 @@ impl EngineState {
                 gone += self.keeper.with_table(&id, |table| table.expire(low_us, EXPIRE_ENTRIES));
             }
         }
+        // Forgotten keys are free slots already; this gives back memory after a flood.
+        for (resolver, partition) in self.keeper.dedup_sets() {
+            self.keeper.with_dedup(resolver, partition, |set| set.sweep(1));
+        }
         gone
     }
 
