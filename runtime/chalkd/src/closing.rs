@@ -67,7 +67,9 @@ impl ClosePlan {
         }
         pending.events = events;
         waiting.0 = None;
-        outcome.map(|()| true)
+        outcome?;
+        // What waited may have been some of them only.
+        Ok(!at_end || keeper.open_until_us(self.resolver).is_none())
     }
 
     fn store(&self, closed: &Closed, pending: &mut Pending, metrics: &Metrics) {
