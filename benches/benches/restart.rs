@@ -64,8 +64,10 @@ fn get(address: SocketAddr, head: &str, body: &str) -> String {
 
 fn metric(address: SocketAddr, name: &str) -> u64 {
     let text = get(address, "GET /metrics", "");
-    let values =
-        text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next()?.parse().ok());
+    let values = text
+        .lines()
+        .filter(|line| line.starts_with(name))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
     values.sum()
 }
 
