@@ -209,3 +209,40 @@ fn a_test_is_for_a_stream_resolver() {
     let wrong = package(&format!("test \"t\" for r{body}")).replace("= msg.name", "= msg.nmae");
     refuse(&wrong, &[Code::E0107], &["did you mean `name`?"]);
 }
+
+#[test]
+fn what_depends_on_the_time_is_asked_for_at_a_time() {
+    let package = |features: &str, expected: &str| {
+        format!(
+            "source s = kafka(topic: \"t\")
+message M {{ id: int, user: int, at: datetime }}
+features Login {{ id: int, user_id: User.id, user: User, @time at: datetime, tries: int? = user.recent[10m] }}
+features User {{ id: int, logins: [Login], recent: int over [10m, all] = logins.count(), {features} }}
+stream r(msg: M) -> Login
+  from s
+{{
+  id      = msg.id
+  user_id = msg.user
+  at      = msg.at
+}}
+test \"t\" for r {{
+  given {{ \"id\": 1, \"user\": 7, \"at\": \"2024-01-01T00:00:00Z\" }}
+  {expected}
+}}
+"
+        )
+    };
+    for expected in ["expect User(7) { recent[10m] = 1 }", "expect User(7) { many = false }", "expect { tries = 1 }"] {
+        let text = package("many: bool = recent[10m] > 1", expected);
+        refuse(&text, &[Code::E0604], &["depends on the time, and it is not said"]);
+        accept(&text.replace("  given", "  at \"2024-01-01T00:00:00Z\" given"));
+    }
+    accept(&package("total: int = logins.count()", "expect User(7) { recent[all] = 1, total = 1 }"));
+    let of_windows = package("n: int = 1", "expect User(7) { recent = 1 }");
+    refuse(&of_windows, &[Code::E0603], &["write `recent[10m]` or `recent[all]`"]);
+    let no_window = package("n: int = 1", "expect User(7) { recent[1d] = 1 }");
+    refuse(&no_window, &[Code::E0603], &["`recent` has no such window"]);
+    refuse(&package("n: int = 1", "expect User(7) { logins = 1 }"), &[Code::E0603], &["is a link to `Login`"]);
+    // A circle is one mistake, and comes to an end.
+    refuse(&package("a: int = b, b: int = a", "expect User(7) { a = 1 }"), &[Code::E0408], &["reads itself"]);
+}

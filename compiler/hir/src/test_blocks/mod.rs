@@ -8,6 +8,8 @@
 mod given;
 mod values;
 
+use std::collections::BTreeSet;
+
 use chalk_diagnostics::{Code, Diagnostic, Span, did_you_mean};
 use chalk_syntax::ast;
 use chalk_types::{Value, format_datetime};
@@ -237,7 +239,7 @@ impl Course<'_, '_> {
             None => self.message_before(span).err().map(Err),
         };
         let found: Vec<Checked<(usize, Value, Span)>> =
-            values.iter().map(|expected| self.expected_value(of, expected)).collect();
+            values.iter().map(|expected| self.expected_value(class, expected)).collect();
         let mut all: Vec<(usize, Value, Span)> = Vec::new();
         let mut failed = false;
         for (found, expected) in found.into_iter().zip(values) {
@@ -276,10 +278,11 @@ impl Course<'_, '_> {
     }
 
     /// Position of the feature, its value, and where the expectation stands.
-    fn expected_value(&self, class: &FeatureClass, expected: &ast::ExpectedValue) -> Checked<(usize, Value, Span)> {
+    fn expected_value(&self, index: usize, expected: &ast::ExpectedValue) -> Checked<(usize, Value, Span)> {
+        let class = &self.classes[index];
         let position = self.feature(class, &expected.target, expected.window.as_ref())?;
         let feature = &class.features[position];
-        if self.now.is_none() && reads_a_window(class, position) {
+        if self.now.is_none() && reads_a_window(self.classes, index, position) {
             return Err(self.report(
                 Diagnostic::new(
                     Code::E0604,
@@ -387,22 +390,30 @@ impl Course<'_, '_> {
 }
 
 /// Whether a feature's value depends on the time at which it is asked for.
-fn reads_a_window(class: &FeatureClass, position: usize) -> bool {
-    let feature = &class.features[position];
-    if feature.window.as_ref().is_some_and(|window| window.duration_us.is_some()) {
-        return true;
-    }
-    let mut open: Vec<_> = feature.expression.iter().collect();
-    while let Some(expr) = open.pop() {
-        let depends = match &expr.kind {
-            ExprKind::Aggregate(aggregate) => class.aggregates[*aggregate].window_us.is_some(),
-            ExprKind::Feature(other) => reads_a_window(class, *other),
-            _ => false,
-        };
-        if depends {
+fn reads_a_window(classes: &[FeatureClass], class: usize, position: usize) -> bool {
+    // Wrong packages have circles.
+    let mut seen = BTreeSet::from([(class, position)]);
+    let mut features = vec![(class, position)];
+    while let Some((class, position)) = features.pop() {
+        let of = &classes[class];
+        let feature = &of.features[position];
+        if feature.window.as_ref().is_some_and(|window| window.duration_us.is_some()) {
             return true;
         }
-        expr.for_each_child(|child| open.push(child));
+        let mut open: Vec<_> = feature.expression.iter().collect();
+        while let Some(expr) = open.pop() {
+            let read = match &expr.kind {
+                ExprKind::Aggregate(aggregate) => match of.aggregates.get(*aggregate) {
+                    Some(value) if value.window_us.is_some() => return true,
+                    _ => None,
+                },
+                ExprKind::Feature(other) => Some((class, *other)),
+                ExprKind::Linked { class, feature, .. } => Some((*class, *feature)),
+                _ => None,
+            };
+            features.extend(read.filter(|read| seen.insert(*read)));
+            expr.for_each_child(|child| open.push(child));
+        }
     }
     false
 }
