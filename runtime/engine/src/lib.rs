@@ -1,4 +1,5 @@
-//! Batch in, batch out: an artifact's kernels and decoders at work.
+//! Batch in, batch out: an artifact's kernels and decoders at work, and the state beside them: [`Executor`] computes, [`Keeper`] remembers,
+//! [`Query`] asks, and a [`Session`] is all of them in one value.
 //!
 //! The engine is the same for a live stream, a test, a replay and a query, so it takes messages from anybody and hands Arrow to anybody.
 //!
