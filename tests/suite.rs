@@ -20,6 +20,7 @@ fn main() {
         trials.push(trial(format!("ui/{}", fixture.name), move || ui::run(&fixture)));
     }
     trials.push(trial("ui/every_code_is_shown".to_owned(), ui::every_code_is_shown));
+    trials.push(trial("ui/pages_of_sql_codes".to_owned(), ui::pages_of_sql_codes));
     for fixture in run::fixtures() {
         trials.push(trial(format!("run/{}", fixture.name), move || run::run(&fixture)));
     }

@@ -48,3 +48,21 @@ pub fn every_code_is_shown() -> Result<(), String> {
         .collect();
     if missing.is_empty() { Ok(()) } else { Err(format!("no fixture of tests/ui shows\n{}", missing.join("\n"))) }
 }
+
+/// The pages of SQL's codes do what they say: the first program has the code, the second is clean. (Those of other codes are tested where the
+/// checker is, which has no query engine.)
+pub fn pages_of_sql_codes() -> Result<(), String> {
+    let mut wrong = String::new();
+    let codes = Code::ALL.iter().filter(|code| has_sql() && code.id().starts_with("E07"));
+    for code in codes {
+        let programs = code.page().split("\n```chalk\n").skip(1).filter_map(|part| part.split("\n```").next());
+        for (program, wanted) in programs.zip([vec![*code], vec![]]) {
+            let checked = check(&package::files("page.chalk", program));
+            let found: Vec<Code> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+            if found != wanted {
+                wrong += &format!("{code}: {wanted:?} is wanted:\n{}\n", package::rendered(&checked));
+            }
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
