@@ -82,7 +82,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let sink = open_output(args.output.as_deref())?;
     let keeps_state = manifest.resolvers.iter().any(|resolver| !resolver.feeds.is_empty() || resolver.dedup.is_some());
     let mut session = match keeps_state {
-        true => Some(Session::with_tier(&program, SessionOptions::for_files(), tier).map_err(Failure::Message)?),
+        true => Some(
+            Session::with_tier(
+                &program,
+                SessionOptions { sql: crate::sql::runner(), ..SessionOptions::for_files() },
+                tier,
+            )
+            .map_err(Failure::Message)?,
+        ),
         false => None,
     };
     let mut observer = Console {
