@@ -30,7 +30,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
 
 /// The attributes of one declaration or field.
 pub(crate) struct Attributes<'c, 'a> {
-    context: &'c Context<'a>,
+    pub(crate) context: &'c Context<'a>,
     all: &'c [ast::Attribute],
     asked: Vec<&'static str>,
 }

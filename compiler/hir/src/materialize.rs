@@ -70,7 +70,7 @@ fn argument(
         (Some("bucket"), ast::ExprKind::Map(entries)) => {
             materialize.buckets = BucketChoice::PerWindow(per_window(attributes, windowed, entries, arg.value.span)?);
         }
-        (Some("start"), ast::ExprKind::String(text)) => match moment::parse(text) {
+        (Some("start"), ast::ExprKind::String(text)) => match moment::parse(attributes.context, text) {
             Ok(us) => materialize.start_us = us,
             Err(message) => {
                 return Err(attributes.report(

@@ -19,6 +19,7 @@ mod inline;
 mod library;
 mod link;
 mod operators;
+mod row;
 mod same;
 mod window;
 

@@ -148,7 +148,7 @@ impl Course<'_, '_> {
                 ));
             }
         };
-        let now_us = values::datetime(self.context, text).map_err(|reason| {
+        let now_us = crate::moment::parse(self.context, text).map_err(|reason| {
             self.report(
                 Diagnostic::new(Code::E0604, reason, at.span)
                     .note("a time has a date, a time of day and an offset from UTC (`Z` is none)")

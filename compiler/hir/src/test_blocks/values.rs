@@ -5,7 +5,6 @@
 //!
 //! This file must not know features.
 
-use chalk_catalog::{CallContext, call_scalar};
 use chalk_diagnostics::{Code, Diagnostic};
 use chalk_syntax::ast;
 use chalk_types::{Kind, Type, Value};
@@ -13,6 +12,7 @@ use chalk_types::{Kind, Type, Value};
 use crate::constant::value_of;
 use crate::context::{Checked, Context, Reported};
 use crate::expr::{Checker, Want};
+use crate::moment;
 
 /// A constant of that type.
 pub(super) fn constant(context: &Context, expr: &ast::Expr, ty: &Type, want: Want) -> Checked<Value> {
@@ -26,7 +26,7 @@ pub(super) fn constant(context: &Context, expr: &ast::Expr, ty: &Type, want: Wan
         }
         (ast::ExprKind::String(text), Kind::Datetime | Kind::Date | Kind::Time) => {
             let read = match ty.kind {
-                Kind::Datetime => datetime(context, text).map(Value::Datetime),
+                Kind::Datetime => moment::parse(context, text).map(Value::Datetime),
                 Kind::Date => date(context, text).map(Value::Date),
                 _ => time(context, text).map(Value::Time),
             };
@@ -108,29 +108,14 @@ pub(super) fn constant(context: &Context, expr: &ast::Expr, ty: &Type, want: Wan
     }
 }
 
-/// The time that a text is, in microseconds.
-///
-/// It is what the library reads: there is one meaning of such texts.
-pub(super) fn datetime(context: &Context, text: &str) -> Result<i64, String> {
-    let Some(function) = context.catalog.overloads("parse_datetime").next() else {
-        return Err("the library has no `parse_datetime`, so a time cannot be read".to_owned());
-    };
-    let mut args = vec![Value::Null; function.signature.params.len()];
-    args[0] = Value::String(text.to_owned());
-    let types = vec![Type::STRING.to_optional(); args.len()];
-    match call_scalar(&CallContext::default(), function, &args, &types, &Type::DATETIME, 0)? {
-        Value::Datetime(time_us) => Ok(time_us),
-        other => unreachable!("a datetime is read as one, not as {other:?}"),
-    }
-}
-
 fn date(context: &Context, text: &str) -> Result<i32, String> {
-    let midnight_us = datetime(context, &format!("{text}T00:00:00Z")).map_err(|_| format!("{text:?} is no date"))?;
+    let midnight_us =
+        moment::parse(context, &format!("{text}T00:00:00Z")).map_err(|_| format!("{text:?} is no date"))?;
     i32::try_from(midnight_us.div_euclid(86_400_000_000)).map_err(|_| format!("{text:?} is out of range"))
 }
 
 fn time(context: &Context, text: &str) -> Result<i64, String> {
-    datetime(context, &format!("1970-01-01T{text}Z")).map_err(|_| format!("{text:?} is no time of day"))
+    moment::parse(context, &format!("1970-01-01T{text}Z")).map_err(|_| format!("{text:?} is no time of day"))
 }
 
 /// Floats that JSON and the language have no literal for.
