@@ -9,6 +9,7 @@
 //!
 //! This crate must never know brokers, files, Arrow or kernels.
 
+mod apply;
 mod arena;
 pub mod batch;
 pub mod dedup;
