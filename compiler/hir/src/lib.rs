@@ -28,7 +28,7 @@ mod signature;
 mod sources;
 mod sql;
 mod streams;
-mod test_blocks;
+mod tests;
 mod unused;
 mod windowed;
 mod windows;
@@ -87,7 +87,7 @@ pub fn analyze_with_sql(
     let aggregations = feeds::check(&context, &mut classes, &mut resolvers);
     circles::check(&context, &classes);
     bounds::check(&context, &classes, &aggregations);
-    let tests = test_blocks::check(&context, &classes, &resolvers);
+    let tests = tests::check(&context, &classes, &resolvers);
     unused::check(&context);
     let Context { diagnostics, enums, functions, .. } = context;
     let mut diagnostics = diagnostics.into_inner();

@@ -252,10 +252,12 @@ impl Checker<'_, '_> {
         if failed {
             return Err(Reported);
         }
-        let filter = kept.into_iter().reduce(|left, right| {
-            let ty = Type::BOOL.nullable_if(left.ty.nullable || right.ty.nullable);
-            let span = left.span;
-            Expr { kind: ExprKind::And(Box::new(left), Box::new(right)), ty, span }
+        // Not `and`: that evaluates its right side where the left is null, and each condition relies on those before it being true.
+        let filter = kept.into_iter().rev().reduce(|then, cond| {
+            let (ty, span) = (then.ty.clone(), cond.span);
+            let otherwise = Expr { kind: ExprKind::Const(Value::Bool(false)), ty: Type::BOOL, span };
+            let (cond, then, otherwise) = (Box::new(cond), Box::new(then), Box::new(otherwise));
+            Expr { kind: ExprKind::If { cond, then, otherwise }, ty, span }
         });
         filter.iter().chain(&values).try_for_each(|expr| self.check_depth(expr))?;
         Ok(OfRow { filter, args: values })
