@@ -52,6 +52,8 @@ impl Watermark {
         let (greatest_us, active_us) = self.partitions.entry(partition).or_insert((time_us, now_us));
         *greatest_us = time_us.max(*greatest_us);
         *active_us = now_us.max(*active_us);
+        // A watermark that was reached is not given back, though nobody asked for it: the partition may be idle when somebody does.
+        self.reached_us(now_us);
     }
 
     /// No message before this is waited for: the least over partitions that are not idle; where all are, the wall clock goes on.
