@@ -4,7 +4,7 @@
 //! fixtures.
 
 use chalk_tests::outcome::Outcome;
-use chalk_tests::{determinism, examples, generate, layering, pages, run, ui};
+use chalk_tests::{determinism, examples, generate, layering, pages, run, time, ui, windows};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// A test that says what is wrong.
@@ -23,6 +23,9 @@ fn main() {
     trials.push(trial("ui/pages_of_sql_codes".to_owned(), ui::pages_of_sql_codes));
     for fixture in run::fixtures() {
         trials.push(trial(format!("run/{}", fixture.name), move || run::run(&fixture)));
+    }
+    for fixture in time::fixtures() {
+        trials.push(trial(format!("time/{}", fixture.name), move || time::run(&fixture)));
     }
     for folder in examples::folders() {
         let name = folder.file_name().expect("a folder").to_string_lossy().into_owned();
@@ -44,6 +47,14 @@ fn main() {
     trials.push(trial("generate/programs_mean_and_do_the_same".to_owned(), || {
         generate::run().map(|tally| eprintln!("{tally}"))
     }));
+    trials.push(trial("windows/answers_are_right_whatever_batches_order_and_crashes".to_owned(), || {
+        windows::run().map(|tally| eprintln!("{tally}"))
+    }));
+    for fault in windows::Fault::ALL {
+        trials.push(trial(format!("windows/a_planted_fault_is_found/{}", fault.name()), move || {
+            windows::planted_fault_is_found(fault).map(|found| eprintln!("{}: {found}", fault.name()))
+        }));
+    }
     trials.push(trial("generate/a_planted_bug_is_found_and_cut_down".to_owned(), planted_bug));
     libtest_mimic::run(&arguments, trials).exit();
 }

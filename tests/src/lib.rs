@@ -17,5 +17,8 @@ pub mod oracle;
 pub mod outcome;
 pub mod package;
 pub mod pages;
+mod rng;
 pub mod run;
+pub mod time;
 pub mod ui;
+pub mod windows;

@@ -9,8 +9,8 @@ use chalk_types::{IntWidth, Kind, Type};
 
 use super::node::{Node, Part, node};
 use super::package::{Common, UserFunction};
-use super::rng::Rng;
 use super::{calls, literal, types};
+use crate::rng::Rng;
 
 /// What expressions of one place may use.
 pub(super) struct Generator<'a> {

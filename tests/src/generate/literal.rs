@@ -5,7 +5,7 @@
 use chalk_types::{EnumType, IntWidth, Kind, Type, Value};
 
 use super::node::{Node, node};
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// Integers near which arithmetic breaks.
 pub(super) const INTS: [i64; 24] = [

@@ -7,9 +7,9 @@ use chalk_types::{IntWidth, Kind, Type};
 
 use super::literal::{FLOATS, INTS, TEXTS};
 use super::package::{Common, Input, MessageDecl, Wire};
-use super::rng::Rng;
 use crate::json::string_text;
 use crate::message::Message;
+use crate::rng::Rng;
 
 /// Keys of maps: some of them are asked for.
 pub(super) const MAP_KEYS: [&str; 5] = ["a", "b", "", "héé😀", "a key longer than twelve bytes"];

@@ -13,7 +13,6 @@ mod messages;
 mod node;
 mod package;
 mod probe;
-mod rng;
 mod shrink;
 mod types;
 mod worker;
@@ -26,10 +25,10 @@ use chalk_decode::Tier;
 use crate::message::Message;
 use crate::oracle::Bug;
 use crate::outcome::Outcome;
+use crate::rng::Rng;
 use chalkc::compile::{Checked, check};
 use package::{Package, Resolver};
 use probe::{Failure, attempt};
-use rng::Rng;
 
 pub use worker::serve;
 

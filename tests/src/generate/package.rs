@@ -11,8 +11,8 @@ use chalk_types::{EnumType, IntWidth, Kind, StructField, StructType, Type};
 
 use super::expr::{Generator, paths_of};
 use super::node::{Node, node};
-use super::rng::Rng;
 use super::{literal, messages, types};
+use crate::rng::Rng;
 
 /// Declarations that resolvers share.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,7 @@
 use chalk_types::{IntWidth, Kind, Type};
 
 use super::package::Common;
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// Decimals of which any two have sums and products.
 pub(super) const DECIMALS: [(u8, u8); 4] = [(10, 2), (18, 4), (5, 0), (38, 10)];

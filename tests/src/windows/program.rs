@@ -1,0 +1,631 @@
+//! Random packages with windows: as data that a model can read, and as the text that the compiler reads.
+//!
+//! The model must not depend on what the compiler makes of a package, so it is given the description here and never a checked program.
+//!
+//! This file must not know messages or values.
+
+use std::fmt;
+
+use crate::rng::Rng;
+
+/// Microseconds of a second.
+pub(super) const SECOND_US: i64 = 1_000_000;
+/// Microseconds of a minute.
+pub(super) const MINUTE_US: i64 = 60 * SECOND_US;
+/// Microseconds of an hour.
+pub(super) const HOUR_US: i64 = 60 * MINUTE_US;
+/// Microseconds of a day.
+pub(super) const DAY_US: i64 = 24 * HOUR_US;
+
+/// A package of one class `User` with aggregates, of what comes in and how.
+#[derive(Clone, Debug)]
+pub(super) struct Package {
+    /// Whether keys are text; otherwise integers.
+    pub(super) key_is_text: bool,
+    /// Stream resolvers, each with a source of its own.
+    pub(super) streams: Vec<Stream>,
+    /// Features of `User`, after its primary key.
+    pub(super) features: Vec<Feature>,
+}
+
+/// A stream resolver over `Event` messages.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    /// What it makes of a message.
+    pub(super) role: Role,
+    /// `late_arrival_deadline` of its source.
+    pub(super) deadline_us: Option<i64>,
+    /// `where`
+    pub(super) filter: Option<Condition>,
+    /// `dedup id within …`
+    pub(super) dedup_within_us: Option<i64>,
+}
+
+/// What a stream resolver makes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A row of the collection `User.rows`.
+    Rows {
+        /// Whether it updates materialized aggregates.
+        is_materialized: bool,
+        /// Whether a feature of the row fails where `n` is greater than 2.
+        can_fail: bool,
+    },
+    /// A message of a continuous windowed resolver.
+    Continuous,
+    /// A message of a tumbling windowed resolver.
+    Tumbling {
+        /// How long a window takes messages after its end.
+        allowed_lateness_us: i64,
+    },
+}
+
+/// A feature.
+#[derive(Clone, Debug)]
+pub(super) struct Feature {
+    /// Its name.
+    pub(super) name: String,
+    /// Its windows, ascending; none among them = all time. Empty: a plain feature over all time.
+    pub(super) windows: Vec<Option<i64>>,
+    /// What it is computed from.
+    pub(super) origin: Origin,
+}
+
+/// What a feature is computed from.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    /// The collection of rows.
+    Rows {
+        /// The aggregate.
+        call: Call,
+        /// `@materialize`
+        buckets: Option<Buckets>,
+    },
+    /// A windowed resolver sets it.
+    Resolver {
+        /// Its position in `streams`.
+        stream: usize,
+        /// The aggregate.
+        call: Call,
+    },
+    /// The quotient of two features of the same windows: `a / nullif(b, 0)`.
+    Ratio {
+        /// Position of the dividend in `features`.
+        dividend: usize,
+        /// Position of the divisor, a count.
+        divisor: usize,
+    },
+    /// `a[w] > 2`, of a count: a plain feature over one window of another.
+    Exceeds {
+        /// Position of the count.
+        count: usize,
+        /// Which of its windows.
+        window: usize,
+    },
+}
+
+/// `@materialize(bucket: …, start: …)`.
+#[derive(Clone, Debug)]
+pub(super) struct Buckets {
+    /// Per window of the feature the length of a bucket.
+    pub(super) lengths_us: Vec<i64>,
+    /// `start:`
+    pub(super) origin_us: Option<i64>,
+}
+
+/// `.where(filter).aggregate(argument, by)`.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    /// `where`
+    pub(super) filter: Option<Condition>,
+    /// Which one.
+    pub(super) aggregate: Aggregate,
+    /// What is aggregated.
+    pub(super) argument: Argument,
+}
+
+/// An aggregate of the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub(super) enum Aggregate {
+    Count,
+    Sum,
+    Min,
+    Max,
+    Mean,
+    First,
+    Last,
+    /// By `n`.
+    MinBy,
+    /// By `n`.
+    MaxBy,
+    Any,
+    All,
+    CountDistinct,
+    // Results whose last bits depend on the order of events, or that a plain model would only repeat.
+    Std,
+    Variance,
+    Median,
+    ApproxDistinct,
+    ApproxPercentile,
+    Top,
+}
+
+/// What is aggregated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub(super) enum Argument {
+    Nothing,
+    X,
+    N,
+    S,
+    Flag,
+    At,
+    TwiceX,
+    NextN,
+    IsGreat,
+}
+
+/// A condition over an event.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub(super) enum Condition {
+    Flag,
+    NGreater(i64),
+    XAtLeast(i64),
+    SIs(char),
+    NIsNone,
+    Not(Box<Condition>),
+    And(Box<Condition>, Box<Condition>),
+    Or(Box<Condition>, Box<Condition>),
+}
+
+/// What packages are to be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Results do not depend on the order of arrival; values are exact in binary.
+    Exact,
+    /// Anything.
+    Bits,
+}
+
+impl Aggregate {
+    const EXACT: [Aggregate; 12] = [
+        Aggregate::Count,
+        Aggregate::Count,
+        Aggregate::Sum,
+        Aggregate::Sum,
+        Aggregate::Min,
+        Aggregate::Max,
+        Aggregate::Max,
+        Aggregate::Mean,
+        Aggregate::First,
+        Aggregate::Last,
+        Aggregate::CountDistinct,
+        Aggregate::Any,
+    ];
+    const OTHER: [Aggregate; 9] = [
+        Aggregate::MinBy,
+        Aggregate::MaxBy,
+        Aggregate::All,
+        Aggregate::Std,
+        Aggregate::Variance,
+        Aggregate::Median,
+        Aggregate::ApproxDistinct,
+        Aggregate::ApproxPercentile,
+        Aggregate::Top,
+    ];
+
+    /// Its name in the language.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Aggregate::Count => "count",
+            Aggregate::Sum => "sum",
+            Aggregate::Min => "min",
+            Aggregate::Max => "max",
+            Aggregate::Mean => "mean",
+            Aggregate::First => "first",
+            Aggregate::Last => "last",
+            Aggregate::MinBy => "min_by",
+            Aggregate::MaxBy => "max_by",
+            Aggregate::Any => "any",
+            Aggregate::All => "all",
+            Aggregate::CountDistinct => "count_distinct",
+            Aggregate::Std => "std",
+            Aggregate::Variance => "var",
+            Aggregate::Median => "median",
+            Aggregate::ApproxDistinct => "approx_count_distinct",
+            Aggregate::ApproxPercentile => "approx_percentile",
+            Aggregate::Top => "top",
+        }
+    }
+
+    /// Whether its partial grows with events, so that it needs a window.
+    fn is_unbounded(self) -> bool {
+        matches!(self, Aggregate::CountDistinct | Aggregate::Median)
+    }
+
+    /// An argument that it takes.
+    fn argument(self, rng: &mut Rng) -> Argument {
+        use Argument::{At, Flag, IsGreat, N, NextN, Nothing, S, TwiceX, X};
+        let some: &[Argument] = match self {
+            Aggregate::Count => &[Nothing],
+            Aggregate::Sum | Aggregate::Mean => &[X, X, N, TwiceX, NextN],
+            Aggregate::Min | Aggregate::Max | Aggregate::Top => &[X, X, N, S, At, TwiceX, NextN],
+            Aggregate::First | Aggregate::Last | Aggregate::MinBy | Aggregate::MaxBy => &[X, N, S, At],
+            Aggregate::Any | Aggregate::All => &[Flag, IsGreat],
+            Aggregate::CountDistinct | Aggregate::ApproxDistinct => &[N, S, X],
+            Aggregate::Std | Aggregate::Variance | Aggregate::Median | Aggregate::ApproxPercentile => &[X, N, TwiceX],
+        };
+        *rng.pick(some)
+    }
+}
+
+impl Call {
+    /// The type of its result, as declared: with `?` where there may be none.
+    pub(super) fn ty(&self) -> &'static str {
+        let of_argument = match self.argument {
+            Argument::Nothing | Argument::N | Argument::NextN => "int",
+            Argument::X | Argument::TwiceX => "float",
+            Argument::S => "string",
+            Argument::At => "datetime",
+            Argument::Flag | Argument::IsGreat => "bool",
+        };
+        match (self.aggregate, of_argument) {
+            (Aggregate::Count | Aggregate::CountDistinct | Aggregate::ApproxDistinct, _) => "int",
+            (Aggregate::Sum, ty) => ty,
+            (Aggregate::Mean | Aggregate::Std | Aggregate::Variance | Aggregate::Median, _) => "float?",
+            (Aggregate::ApproxPercentile, _) => "float?",
+            (Aggregate::Top, "int") => "[int]?",
+            (Aggregate::Top, "float") => "[float]?",
+            (Aggregate::Top, "string") => "[string]?",
+            (Aggregate::Top, "datetime") => "[datetime]?",
+            (_, "int") => "int?",
+            (_, "float") => "float?",
+            (_, "string") => "string?",
+            (_, "datetime") => "datetime?",
+            _ => "bool?",
+        }
+    }
+
+    fn random(rng: &mut Rng, style: Style, in_window: bool) -> Call {
+        let aggregate = loop {
+            let aggregate = match style {
+                Style::Bits if rng.percent(50) => *rng.pick(&Aggregate::OTHER),
+                _ => *rng.pick(&Aggregate::EXACT),
+            };
+            if in_window || !aggregate.is_unbounded() {
+                break aggregate;
+            }
+        };
+        let filter = rng.percent(50).then(|| Condition::random(rng, 2));
+        Call { filter, aggregate, argument: aggregate.argument(rng) }
+    }
+}
+
+impl Condition {
+    fn random(rng: &mut Rng, depth: usize) -> Condition {
+        let depth = if rng.percent(60) { 0 } else { depth };
+        match rng.below(if depth == 0 { 5 } else { 8 }) {
+            0 => Condition::Flag,
+            1 => Condition::NGreater(rng.between(0, 4) as i64 - 2),
+            2 => Condition::XAtLeast(rng.between(0, 4) as i64 - 2),
+            3 => Condition::SIs(*rng.pick(&['a', 'b', 'c'])),
+            4 => Condition::NIsNone,
+            5 => Condition::Not(Box::new(Condition::random(rng, depth - 1))),
+            6 => {
+                Condition::And(Box::new(Condition::random(rng, depth - 1)), Box::new(Condition::random(rng, depth - 1)))
+            }
+            _ => {
+                Condition::Or(Box::new(Condition::random(rng, depth - 1)), Box::new(Condition::random(rng, depth - 1)))
+            }
+        }
+    }
+
+    /// Its text; names are looked up in `scope` (`msg.`, `events.` or nothing).
+    fn text(&self, scope: &str) -> String {
+        match self {
+            Condition::Flag => format!("{scope}flag"),
+            Condition::NGreater(than) => format!("{scope}n > {than}"),
+            Condition::XAtLeast(least) => format!("{scope}x >= {least}.0"),
+            Condition::SIs(letter) => format!("{scope}s == \"{letter}\""),
+            Condition::NIsNone => format!("{scope}n is none"),
+            Condition::Not(inner) => format!("not ({})", inner.text(scope)),
+            Condition::And(left, right) => format!("({}) and ({})", left.text(scope), right.text(scope)),
+            Condition::Or(left, right) => format!("({}) or ({})", left.text(scope), right.text(scope)),
+        }
+    }
+}
+
+impl fmt::Display for Argument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Argument::Nothing => "",
+            Argument::X => "x",
+            Argument::N => "n",
+            Argument::S => "s",
+            Argument::Flag => "flag",
+            Argument::At => "at",
+            Argument::TwiceX => "x * 2.0",
+            Argument::NextN => "n + 1",
+            Argument::IsGreat => "x > 1.0",
+        })
+    }
+}
+
+impl Call {
+    fn text(&self, collection: &str) -> String {
+        let filter = self.filter.as_ref().map_or(String::new(), |filter| format!(".where({})", filter.text("")));
+        let arguments = match self.aggregate {
+            Aggregate::MinBy | Aggregate::MaxBy => format!("{}, n", self.argument),
+            Aggregate::ApproxPercentile => format!("{}, 0.75", self.argument),
+            Aggregate::Top => format!("3, {}", self.argument),
+            _ => self.argument.to_string(),
+        };
+        format!("{collection}{filter}.{}({arguments})", self.aggregate.name())
+    }
+}
+
+/// A duration literal: `1h30m`.
+pub(super) fn duration(mut us: i64) -> String {
+    let mut text = String::new();
+    for (unit_us, unit) in [(DAY_US, "d"), (HOUR_US, "h"), (MINUTE_US, "m"), (SECOND_US, "s"), (1000, "ms"), (1, "us")]
+    {
+        if us >= unit_us {
+            text.push_str(&format!("{}{unit}", us / unit_us));
+            us %= unit_us;
+        }
+    }
+    text
+}
+
+impl Package {
+    /// A package.
+    pub(super) fn random(rng: &mut Rng, style: Style) -> Package {
+        let can_fail = rng.percent(30);
+        let mut streams = vec![stream(rng, Role::Rows { is_materialized: true, can_fail })];
+        if rng.percent(30) {
+            let is_materialized = rng.percent(60);
+            streams.push(stream(rng, Role::Rows { is_materialized, can_fail: false }));
+        }
+        if rng.percent(40) {
+            streams.push(stream(rng, Role::Continuous));
+        }
+        if rng.percent(40) {
+            let allowed_lateness_us = *rng.pick(&[0, 0, SECOND_US, 5 * MINUTE_US, 2 * HOUR_US]);
+            streams.push(stream(rng, Role::Tumbling { allowed_lateness_us }));
+        }
+        let mut package = Package { key_is_text: rng.percent(40), streams, features: Vec::new() };
+        let count = rng.between(2, 5);
+        for _ in 0..count {
+            package.add_rows_feature(rng, style);
+        }
+        for stream in 0..package.streams.len() {
+            if !matches!(package.streams[stream].role, Role::Rows { .. }) {
+                let windows = windows(rng);
+                for _ in 0..rng.between(1, 3) {
+                    // A resolver's features have the same windows, or some of them.
+                    let from = rng.below(windows.len());
+                    let windows: Vec<Option<i64>> = windows[from..].iter().copied().map(Some).collect();
+                    let call = Call::random(rng, style, true);
+                    package.add(windows, Origin::Resolver { stream, call });
+                }
+            }
+        }
+        package.add_derived(rng);
+        package
+    }
+
+    fn add(&mut self, windows: Vec<Option<i64>>, origin: Origin) {
+        let name = format!("f{}", self.features.len());
+        self.features.push(Feature { name, windows, origin });
+    }
+
+    fn add_rows_feature(&mut self, rng: &mut Rng, style: Style) {
+        match rng.below(10) {
+            0 => {
+                let call = Call::random(rng, style, false);
+                self.add(Vec::new(), Origin::Rows { call, buckets: None });
+            }
+            1..=4 => {
+                let call = Call::random(rng, style, true);
+                let bucket_us = *rng.pick(&[SECOND_US, 10 * SECOND_US, MINUTE_US, 15 * MINUTE_US, HOUR_US, DAY_US]);
+                let mut windows: Vec<i64> =
+                    (0..rng.between(1, 3)).map(|_| bucket_us * *rng.pick(&[1, 2, 3, 7, 24, 30, 60])).collect();
+                windows.sort_unstable();
+                windows.dedup();
+                let mut lengths_us = vec![bucket_us; windows.len()];
+                // Finer buckets for the shorter windows: the form with a map.
+                if windows.len() > 1 && rng.percent(30) && bucket_us > SECOND_US {
+                    lengths_us[0] = bucket_us / 5;
+                }
+                let origin_us = rng.percent(25).then(|| START_US + bucket_us / 4);
+                let windows = windows.into_iter().map(Some).collect();
+                self.add(windows, Origin::Rows { call, buckets: Some(Buckets { lengths_us, origin_us }) });
+            }
+            _ => {
+                let mut windows: Vec<Option<i64>> = windows(rng).into_iter().map(Some).collect();
+                let with_all = rng.percent(15);
+                let call = Call::random(rng, style, !with_all);
+                if with_all {
+                    windows.push(None);
+                }
+                self.add(windows, Origin::Rows { call, buckets: None });
+            }
+        }
+    }
+
+    /// Features over windowed features.
+    fn add_derived(&mut self, rng: &mut Rng) {
+        let is_of_rows = |feature: &Feature| matches!(feature.origin, Origin::Rows { .. });
+        let counts: Vec<usize> = (0..self.features.len())
+            .filter(|&at| {
+                let feature = &self.features[at];
+                is_of_rows(feature)
+                    && matches!(&feature.origin, Origin::Rows { call, .. } if call.aggregate == Aggregate::Count)
+                    && feature.windows.iter().all(Option::is_some)
+                    && !feature.windows.is_empty()
+            })
+            .collect();
+        for count in counts {
+            let windows = self.features[count].windows.clone();
+            if rng.percent(50) {
+                let call = Call { filter: None, aggregate: Aggregate::Sum, argument: Argument::X };
+                self.add(windows.clone(), Origin::Rows { call, buckets: None });
+                let dividend = self.features.len() - 1;
+                self.add(windows.clone(), Origin::Ratio { dividend, divisor: count });
+            }
+            if rng.percent(50) {
+                self.add(Vec::new(), Origin::Exceeds { count, window: rng.below(windows.len()) });
+            }
+        }
+    }
+
+    /// Its text.
+    pub(super) fn text(&self) -> String {
+        let key = if self.key_is_text { "string" } else { "int" };
+        let mut text = format!(
+            "message Event {{ id: int, k: {key}, x: float, n: int?, s: string?, flag: bool, at: datetime }}\n\n\
+             features Row {{\n  id: int\n  user: User.id\n  x: float\n  n: int?\n  s: string?\n  flag: bool\n  \
+             @time at: datetime\n  big: int?\n}}\n\n"
+        );
+        text.push_str(&format!("features User {{\n  id: {key}\n  rows: [Row]\n"));
+        for feature in &self.features {
+            text.push_str(&self.feature_text(feature));
+        }
+        text.push_str("}\n");
+        for (position, stream) in self.streams.iter().enumerate() {
+            text.push_str(&self.stream_text(position, stream));
+        }
+        text
+    }
+
+    fn feature_text(&self, feature: &Feature) -> String {
+        let windows: Vec<String> =
+            feature.windows.iter().map(|window| window.map_or("all".to_owned(), duration)).collect();
+        let over = if windows.is_empty() { String::new() } else { format!(" over [{}]", windows.join(", ")) };
+        let name = &feature.name;
+        match &feature.origin {
+            Origin::Rows { call, buckets } => {
+                let attribute = match buckets {
+                    None => String::new(),
+                    Some(buckets) => {
+                        let start = buckets
+                            .origin_us
+                            .map_or(String::new(), |us| format!(", start: \"{}\"", chalk_types::format_datetime(us)));
+                        let first = buckets.lengths_us[0];
+                        let bucket = if buckets.lengths_us.iter().all(|&us| us == first) {
+                            duration(first)
+                        } else {
+                            let pairs: Vec<String> = windows
+                                .iter()
+                                .zip(&buckets.lengths_us)
+                                .map(|(window, &us)| format!("{window}: {}", duration(us)))
+                                .collect();
+                            format!("{{ {} }}", pairs.join(", "))
+                        };
+                        format!("  @materialize(bucket: {bucket}{start})\n")
+                    }
+                };
+                format!("{attribute}  {name}: {}{over} = {}\n", call.ty(), call.text("rows"))
+            }
+            Origin::Resolver { call, .. } => format!("  {name}: {}{over}\n", call.ty()),
+            Origin::Ratio { dividend, divisor } => {
+                let (dividend, divisor) = (&self.features[*dividend].name, &self.features[*divisor].name);
+                format!("  {name}: float?{over} = {dividend} / nullif({divisor}, 0)\n")
+            }
+            Origin::Exceeds { count, window } => {
+                let count = &self.features[*count];
+                let window = count.windows[*window].map_or("all".to_owned(), duration);
+                format!("  {name}: bool = {}[{window}] > 2\n", count.name)
+            }
+        }
+    }
+
+    fn stream_text(&self, position: usize, stream: &Stream) -> String {
+        let deadline =
+            stream.deadline_us.map_or(String::new(), |us| format!(", late_arrival_deadline: {}", duration(us)));
+        let mut text = format!("\nsource s{position} = kafka(topic: \"s{position}\"{deadline})\n");
+        let (scope, parameter, class) = match stream.role {
+            Role::Rows { is_materialized, .. } => {
+                if !is_materialized {
+                    text.push_str("@updates_materialized_aggregations(false)\n");
+                }
+                ("msg.", "msg: Event", "Row")
+            }
+            Role::Continuous | Role::Tumbling { .. } => ("events.", "events: [Event]", "User"),
+        };
+        text.push_str(&format!("stream r{position}({parameter}) -> {class}\n  from s{position}\n"));
+        if let Some(filter) = &stream.filter {
+            text.push_str(&format!("  where {}\n", filter.text(scope)));
+        }
+        let is_windowed = !matches!(stream.role, Role::Rows { .. });
+        if is_windowed {
+            text.push_str("  timestamp events.at\n");
+        }
+        if let Some(within_us) = stream.dedup_within_us {
+            text.push_str(&format!("  dedup {scope}id within {}\n", duration(within_us)));
+        }
+        match stream.role {
+            Role::Rows { can_fail, .. } => {
+                text.push_str("{\n  id = msg.id\n  user = msg.k\n  x = msg.x\n  n = msg.n\n  s = msg.s\n");
+                text.push_str("  flag = msg.flag\n  at = msg.at\n");
+                if can_fail {
+                    text.push_str("  big = if msg.n > 2 then msg.n * 4_000_000_000_000_000_000 else msg.n\n");
+                }
+            }
+            Role::Continuous => text.push_str("  window continuous\n  by events.k\n{\n  id = key\n"),
+            Role::Tumbling { allowed_lateness_us: 0 } => {
+                text.push_str("  window tumbling\n  by events.k\n{\n  id = key\n");
+            }
+            Role::Tumbling { allowed_lateness_us } => {
+                let lateness = duration(allowed_lateness_us);
+                text.push_str(&format!(
+                    "  window tumbling(allowed_lateness: {lateness})\n  by events.k\n{{\n  id = key\n"
+                ));
+            }
+        }
+        for feature in &self.features {
+            if let Origin::Resolver { stream, call } = &feature.origin
+                && *stream == position
+            {
+                text.push_str(&format!("  {} = {}\n", feature.name, call.text("events")));
+            }
+        }
+        text.push_str("}\n");
+        text
+    }
+}
+
+/// Where the time of packages and messages begins: a boundary of every bucket.
+pub(super) const START_US: i64 = 1_704_067_200_000_000;
+
+fn stream(rng: &mut Rng, role: Role) -> Stream {
+    Stream {
+        role,
+        deadline_us: rng.percent(30).then(|| *rng.pick(&[SECOND_US, MINUTE_US, 30 * MINUTE_US, DAY_US])),
+        filter: rng.percent(25).then(|| Condition::random(rng, 1)),
+        dedup_within_us: rng.percent(30).then(|| *rng.pick(&[SECOND_US, MINUTE_US, HOUR_US, 3 * DAY_US])),
+    }
+}
+
+/// Lengths of windows, ascending.
+fn windows(rng: &mut Rng) -> Vec<i64> {
+    let lengths = [
+        SECOND_US,
+        10 * SECOND_US,
+        MINUTE_US,
+        7 * MINUTE_US,
+        10 * MINUTE_US,
+        30 * MINUTE_US,
+        HOUR_US,
+        90 * MINUTE_US,
+        6 * HOUR_US,
+        DAY_US,
+        30 * DAY_US,
+    ];
+    let mut windows: Vec<i64> = (0..rng.between(1, 4)).map(|_| *rng.pick(&lengths)).collect();
+    windows.sort_unstable();
+    windows.dedup();
+    windows
+}
