@@ -48,7 +48,7 @@ pub fn check(files: &[(String, String)]) -> Checked {
         chalk_hir::analyze_with_sql(&trees.iter().collect::<Vec<_>>(), catalog(), &connectors, crate::sql::planner());
     // What could not be read may use what seems unused.
     let is_readable = !has_errors(&diagnostics);
-    let is_unused = |code| matches!(code, Code::W0101 | Code::W0102 | Code::W0103 | Code::W0204);
+    let is_unused = |code| matches!(code, Code::W0101 | Code::W0102 | Code::W0103);
     diagnostics.extend(analysis.diagnostics.into_iter().filter(|found| is_readable || !is_unused(found.code)));
     sort(&mut diagnostics);
     Checked { sources, diagnostics, program: analysis.program }
