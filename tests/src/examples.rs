@@ -92,7 +92,11 @@ fn run_with_state(folder: &Path, checked: &Checked) -> Result<(String, String), 
     let image = jit(checked).map_err(|error| error.to_string())?;
     let program = Program::link(image, catalog()).map_err(|error| error.to_string())?;
     let tier = Tier::detect().map_err(|error| error.to_string())?;
-    let mut session = Session::with_tier(&program, SessionOptions::for_files(), tier)?;
+    let mut session = Session::with_tier(
+        &program,
+        SessionOptions { sql: chalkc::sql::runner(), ..SessionOptions::for_files() },
+        tier,
+    )?;
     let text = Shared::default();
     let mut page = Page { output: Output::new(Box::new(text.clone()), Format::Json), problems: String::new() };
     let mut fates = String::new();

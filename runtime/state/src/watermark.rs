@@ -55,6 +55,12 @@ impl Watermarks {
         }
     }
 
+    /// The source is watched from then on: it is not idle before `idle_after` later.
+    pub fn watch_from(&mut self, wall_us: i64) {
+        self.started_us = wall_us;
+        self.least = Least::Unknown;
+    }
+
     /// The partition is read from now on: the source waits for its first message, for `idle_after` at most.
     pub fn assign(&mut self, partition: i32, wall_us: i64) {
         let entry = self.partitions.entry(partition).or_insert(Partition { greatest_us: None, active_us: wall_us });

@@ -34,13 +34,24 @@ impl Clock {
         }
     }
 
+    /// The wall clock. The source is watched from the first time that is told on: marks that were made before (a log was read, a checkpoint looked)
+    /// must not take the time until then for silence.
+    fn tell(&mut self, now_us: i64) {
+        if self.now_us == i64::MIN
+            && let Some(marks) = &mut self.marks
+        {
+            marks.watch_from(now_us);
+        }
+        self.now_us = self.now_us.max(now_us);
+    }
+
     fn marks(&mut self) -> &mut Watermarks {
         self.marks.get_or_insert_with(|| Watermarks::new(self.idle_after_us, self.now_us))
     }
 
     /// A batch comes, or windows are looked at, at this time of the wall clock.
     pub(super) fn begin(&mut self, now_us: i64) {
-        self.now_us = self.now_us.max(now_us);
+        self.tell(now_us);
         self.awake.clear();
         self.bound_us = self.watermark_us().unwrap_or(i64::MIN);
     }
@@ -52,6 +63,9 @@ impl Clock {
 
     /// The watermark.
     pub(super) fn watermark_us(&mut self) -> Option<i64> {
+        if self.now_us == i64::MIN {
+            return self.marks.as_ref().and_then(Watermarks::reached);
+        }
         let now_us = self.now_us;
         self.marks().source_watermark(now_us)
     }
@@ -82,7 +96,7 @@ impl Clock {
 
     /// A worker reads the partition from now on: it is waited for.
     pub(super) fn assign(&mut self, partition: i64, now_us: i64) {
-        self.now_us = self.now_us.max(now_us);
+        self.tell(now_us);
         self.marks().assign(partition as i32, now_us);
     }
 
@@ -93,7 +107,7 @@ impl Clock {
 
     /// A partition was so far when its state was committed.
     pub(super) fn restore(&mut self, partition: i64, time_us: i64, now_us: i64) {
-        self.now_us = self.now_us.max(now_us);
+        self.tell(now_us);
         self.marks().restore(partition as i32, time_us, now_us);
     }
 
@@ -113,11 +127,29 @@ impl Clock {
 
     /// The source was so far.
     pub(super) fn restore_reached(&mut self, time_us: i64, now_us: i64) {
-        self.now_us = self.now_us.max(now_us);
+        self.tell(now_us);
         self.marks().restore_reached(time_us);
     }
 
     pub(super) fn closed_until_us(&self) -> Option<i64> {
         self.closed_until_us
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A checkpoint, or the replay of a log, may ask before the first message comes.
+    #[test]
+    fn time_before_the_clock_is_told_is_no_silence() {
+        let mut clock = Clock::new(30);
+        assert_eq!(clock.watermark_us(), None);
+        clock.close(5, 5);
+        assert_eq!(clock.watermark_us(), Some(5));
+        clock.begin(1_000_000);
+        assert_eq!(clock.bound_us(), 5, "the source is waited for, from now on");
+        clock.observe(0, 10);
+        assert_eq!(clock.watermark_us(), Some(10));
     }
 }

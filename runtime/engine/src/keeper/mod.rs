@@ -99,7 +99,10 @@ impl Keeper {
             resolver.window.as_ref().is_some_and(|window| window.sql.is_some())
         };
         if let (Some(resolver), None) = (manifest.resolvers.iter().find(is_sql), &options.sql) {
-            return Err(format!("the resolver `{}` runs SQL, and this binary was built without it; build it with the feature `sql`", resolver.name));
+            return Err(format!(
+                "the resolver `{}` runs SQL, and this binary was built without it; build it with the feature `sql`",
+                resolver.name
+            ));
         }
         assert_eq!(options.numbers.resolvers.len(), manifest.resolvers.len(), "a number per resolver");
         Ok(Keeper {
