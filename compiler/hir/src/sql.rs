@@ -55,7 +55,7 @@ pub struct SqlError {
     /// The next step.
     pub help: Option<String>,
     /// A name that is wrong, and those that there are.
-    pub names: Option<(String, Vec<String>)>,
+    pub names: Option<Box<(String, Vec<String>)>>,
     /// Whether the mistake is that the result depends on more than the messages.
     pub is_not_deterministic: bool,
 }
@@ -186,8 +186,9 @@ fn refusal(text: &StringLit, error: &SqlError) -> Diagnostic {
     let span = error.at.clone().map_or(text.span, |at| text.place(at));
     let code = if error.is_not_deterministic { Code::E0702 } else { Code::E0701 };
     let diagnostic = Diagnostic::new(code, error.message.clone(), span);
-    let near = error.names.as_ref().and_then(|(name, known)| did_you_mean(name, known.iter().map(String::as_str)));
-    match (near, &error.help, &error.names) {
+    let names = error.names.as_deref();
+    let near = names.and_then(|(name, known)| did_you_mean(name, known.iter().map(String::as_str)));
+    match (near, &error.help, names) {
         (Some(near), _, Some((name, _))) => {
             let diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
             // The place of a qualified name is that of all its parts.

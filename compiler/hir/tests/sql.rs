@@ -30,7 +30,10 @@ impl SqlPlanner for Toy {
                         message: format!("there is no column `{rest}`"),
                         at: Some(at + 2..at + line.len()),
                         help: None,
-                        names: Some((rest.to_owned(), columns.iter().map(|(name, _)| name.clone()).collect())),
+                        names: Some(Box::new((
+                            rest.to_owned(),
+                            columns.iter().map(|(name, _)| name.clone()).collect(),
+                        ))),
                         is_not_deterministic: false,
                     });
                 }

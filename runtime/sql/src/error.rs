@@ -17,7 +17,7 @@ pub struct SqlError {
     /// The next step.
     pub help: Option<String>,
     /// What could have been meant, where a name is wrong: the name, and the names that there are.
-    pub names: Option<(String, Vec<String>)>,
+    pub names: Option<Box<(String, Vec<String>)>>,
 }
 
 /// Sorts of mistakes.
@@ -39,7 +39,7 @@ impl SqlError {
     }
 
     pub(crate) fn names(self, name: &str, known: Vec<String>) -> SqlError {
-        SqlError { names: Some((name.to_owned(), known)), ..self }
+        SqlError { names: Some(Box::new((name.to_owned(), known))), ..self }
     }
 
     pub(crate) fn not_deterministic(self) -> SqlError {
