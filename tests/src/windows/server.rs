@@ -199,7 +199,7 @@ impl Subject for Server<'_> {
             let (rows, has_closed) = (&mut self.pending.rows, &mut self.has_closed);
             let mut emit = |closed: chalk_engine::Closed| {
                 *has_closed = true;
-                assert!(closed.failures.is_empty(), "no value of a window fails: {:?}", closed.failures);
+                // A key whose values fail (a sum that overflows) keeps those of the window before.
                 for at in 0..closed.batch.num_rows() {
                     let values: Vec<Value> = (0..closed.features.len())
                         .map(|column| value_at(closed.batch.column(column), &closed.types[column], at))
