@@ -1,7 +1,9 @@
 //! Short ways to write plans and to decode single messages.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod compare;
 pub mod generate;
+pub mod oracle;
 pub mod random;
 
 use std::sync::Arc;
@@ -82,6 +84,17 @@ pub fn plan_of(fields: Vec<FieldPlan>) -> DecodePlan {
     let root = message("Event", fields);
     let columns = root.fields.iter().map(|field| column(&root, &[&field.name], Wanted::Value)).collect();
     plan(root, columns)
+}
+
+/// The environment variable as a number; the default where it is not set.
+///
+/// # Panics
+/// Where it is no number: a run that was asked for must not become another one.
+pub fn variable(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")),
+        Err(_) => default,
+    }
 }
 
 /// Every tier of this processor.
