@@ -373,6 +373,21 @@ impl DecodedColumns {
         }
     }
 
+    /// Writes a value as it lies in memory; of a nullable column its bit too.
+    ///
+    /// # Safety
+    /// The column is `Fixed` with the size of `T` and has room for the row; `T` is an integer.
+    #[inline(always)]
+    pub(crate) unsafe fn put_unchecked<T: Copy>(&mut self, column: ColumnId, row: usize, value: T) {
+        // SAFETY: as the caller promises; blocks are aligned for every integer.
+        unsafe {
+            let column = self.columns.get_unchecked(column as usize);
+            debug_assert_eq!(column.layout, Layout::Fixed(size_of::<T>() as u8));
+            column.data.start().cast::<T>().add(row).write(value);
+            column.set_valid_unchecked(row);
+        }
+    }
+
     /// Writes the two halves of a view.
     ///
     /// # Safety
@@ -456,6 +471,32 @@ impl DecodedColumns {
         row
     }
 
+    /// A digest of a map's key: keys that are equal have the same one. `message` is what views into data buffer 0 point into, and
+    /// begins at `offset` there.
+    pub(crate) fn digest(&self, id: ColumnId, row: usize, message: &[u8], offset: u32) -> u64 {
+        let column = &self.columns[id as usize];
+        match column.layout {
+            Layout::Bits => u64::from(column.data.bytes(row / 8 + 1)[row / 8] >> (row % 8) & 1),
+            Layout::Fixed(width) => {
+                let width = usize::from(width);
+                digest_of(&column.data.bytes((row + 1) * width)[row * width..])
+            }
+            Layout::View => {
+                let view = &column.data.bytes((row + 1) * 16)[row * 16..];
+                let word = |at: usize| u32::from_ne_bytes([view[at], view[at + 1], view[at + 2], view[at + 3]]);
+                let (size_bytes, buffer, start) = (word(0) as usize, word(8), word(12));
+                if size_bytes <= 12 {
+                    digest_of(view)
+                } else if buffer == 0 {
+                    digest_of(&message[(start - offset) as usize..][..size_bytes])
+                } else {
+                    digest_of(&self.arena.bytes(buffer)[start as usize..][..size_bytes])
+                }
+            }
+            layout => unreachable!("no key is of {layout:?}"),
+        }
+    }
+
     // ---- for the outside -----------------------------------------------------------------------------------------
 
     pub(crate) fn note_shared(&mut self) {
@@ -520,6 +561,20 @@ fn new_column(ty: &Type) -> Column {
         capacity: 0,
         len: 0,
     }
+}
+
+/// Multiplies words into one another, so that each bit of each takes part (Wang Yi, wyhash).
+fn digest_of(bytes: &[u8]) -> u64 {
+    let mut digest = bytes.len() as u64;
+    for chunk in bytes.chunks(16) {
+        let mut words = [0; 16];
+        words[..chunk.len()].copy_from_slice(chunk);
+        let words = u128::from_le_bytes(words);
+        let (low, high) = (words as u64 ^ digest ^ 0x2d35_8dcc_aa6c_78a5, (words >> 64) as u64 ^ 0x8bb8_4b93_962e_acc9);
+        let product = u128::from(low) * u128::from(high);
+        digest = product as u64 ^ (product >> 64) as u64;
+    }
+    digest
 }
 
 /// Whether the value can stand in a column of that type.

@@ -128,8 +128,9 @@ impl Decoder {
     }
 
     /// Decodes a message into a row; a failed one leaves a row of nulls.
-    fn message(&mut self, bytes: &[u8], source: Source, row: usize) -> Result<(), Box<Failure>> {
+    pub(crate) fn message(&mut self, bytes: &[u8], source: Source, row: usize) -> Result<(), Box<Failure>> {
         let checkpoint = self.columns.checkpoint();
+        self.scratch.digests.clear();
         let mut reading =
             Reading { program: &self.program, columns: &mut self.columns, scratch: &mut self.scratch, bytes, source };
         if let Some(fast) = &mut self.fast {

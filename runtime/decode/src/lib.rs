@@ -28,6 +28,9 @@
 //!
 //! This crate must never know where messages come from or what is computed from them.
 
+#[cfg(test)]
+extern crate self as chalk_decode;
+
 mod access;
 mod arena;
 mod batch;
@@ -35,6 +38,8 @@ mod columns;
 mod decoder;
 mod error;
 mod fast;
+#[cfg(all(test, unix))]
+mod guard;
 mod memory;
 mod program;
 mod scalar;

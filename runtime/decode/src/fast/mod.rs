@@ -8,9 +8,14 @@
 
 mod keys;
 mod learn;
+mod lists;
 mod number;
+mod numbers;
 mod simd;
 mod template;
+mod texts;
+mod times;
+mod values;
 mod walker;
 
 use chalk_artifact::decode_plan::UnixUnit;
@@ -24,6 +29,7 @@ use crate::tier::Tier;
 use keys::KeyTable;
 use simd::{MARKED_BYTES, Simd};
 use template::Templates;
+use values::FastValue;
 use walker::Walk;
 
 const _: () = assert!(cfg!(target_endian = "little"), "views and words are written for little-endian processors");
@@ -47,7 +53,7 @@ enum Action {
     Bool,
     /// A message of which something is read.
     Object(ObjectId),
-    /// Checked as JSON, then read by the scalar parser.
+    /// Whatever `FastObject::values` says.
     Generic,
 }
 
@@ -68,6 +74,8 @@ struct FastField {
 struct FastObject {
     keys: KeyTable,
     fields: Vec<FastField>,
+    /// Of each field that is no message, the values that it goes to.
+    values: Vec<Vec<FastValue>>,
     /// A bit for each field.
     all: u128,
     /// Whether it goes to no struct column.
@@ -143,6 +151,7 @@ fn fast_object(program: &Program, id: ObjectId) -> Option<FastObject> {
     Some(FastObject {
         keys: KeyTable::new(object.fields.iter().map(|field| &*field.key))?,
         fields: fields.collect(),
+        values: object.fields.iter().map(FastValue::of_field).collect(),
         all: (0..object.fields.len()).fold(0, |bits, index| bits | 1 << index),
         plain: object.columns.is_empty(),
     })

@@ -2,8 +2,7 @@
 //!
 //! It returns nothing at the first doubt: a wrong byte, a key with an escape, a wanted key that comes twice, a value that does not
 //! fit. Then the scalar parser decides. So there are no errors here, and no rule of the language is stated a second
-//! time beyond what is common: integers, floats, text, bools, messages; every other value is checked as JSON here and read by
-//! the scalar parser's reader.
+//! time beyond what is common: integers, floats, text, bools, messages; every other value is read by `values`.
 //!
 //! Pointers: `at` stays within the message or at most a few bytes behind it, where padding is readable; a value
 //! that ends at or behind `end` is refused, because its object must still be closed.
@@ -13,8 +12,8 @@
 use super::number;
 use super::simd::portable::load;
 use super::simd::{MARKED_BYTES, Simd};
-use super::{Action, FastField, FastObject};
-use crate::columns::Checkpoint;
+use super::{Action, FastField, FastObject, values};
+use crate::columns::{Checkpoint, ColumnId};
 use crate::program::ObjectId;
 use crate::scalar::Reading;
 use crate::scalar::grammar::check_escape;
@@ -57,7 +56,8 @@ unsafe fn load_4(at: *const u8) -> u32 {
 }
 
 impl Walk<'_, '_> {
-    fn position(&self, at: *const u8) -> usize {
+    #[inline(always)]
+    pub(super) fn position(&self, at: *const u8) -> usize {
         at as usize - self.start as usize
     }
 
@@ -66,7 +66,7 @@ impl Walk<'_, '_> {
     /// # Safety
     /// `at` is in the message or less than 64 bytes behind it.
     #[inline(always)]
-    unsafe fn find_special(&self, at: *const u8) -> *const u8 {
+    pub(super) unsafe fn find_special(&self, at: *const u8) -> *const u8 {
         let position = self.position(at);
         let (mut word, bit) = (position / MARKED_BYTES, position % MARKED_BYTES);
         // SAFETY: there are marks for every byte, and two words of none behind them.
@@ -245,7 +245,7 @@ impl Walk<'_, '_> {
                         return Some(after);
                     }
                 }
-                Action::String => return self.read_string::<S>(field, at),
+                Action::String => return self.read_string::<S>(field.column, at),
                 Action::Bool => {
                     let (value, after) = match load_4(at) {
                         TRUE => (true, at.add(4)),
@@ -257,23 +257,16 @@ impl Walk<'_, '_> {
                 }
                 Action::Object(_) | Action::Generic => {}
             }
-            self.read_general::<S>(field, at, depth)
+            values::read_field::<S>(self, field, at, depth)
         }
     }
 
-    /// Checks the value as JSON and lets the scalar parser read it.
-    #[inline(never)]
-    unsafe fn read_general<S: Simd>(&mut self, field: &FastField, at: *const u8, depth: u32) -> Option<*const u8> {
-        // SAFETY: as `read_single`.
-        let after = unsafe { self.skip_value::<S>(at, depth)? };
-        let program = self.reading.program;
-        let meaning = &program.objects[field.object as usize].fields[field.index as usize];
-        self.reading.field(meaning, self.position(at), 0, self.row).ok()?;
-        Some(after)
-    }
-
+    /// Reads the string at `at`, if it is one, into the row of the column; gives the byte behind it.
+    ///
+    /// # Safety
+    /// As `read_single`; the column has views.
     #[inline(always)]
-    unsafe fn read_string<S: Simd>(&mut self, field: &FastField, at: *const u8) -> Option<*const u8> {
+    pub(super) unsafe fn read_string<S: Simd>(&mut self, column: ColumnId, at: *const u8) -> Option<*const u8> {
         // SAFETY: as `read_single`; 16 bytes behind `at` are readable.
         unsafe {
             if *at != b'"' {
@@ -285,7 +278,7 @@ impl Walk<'_, '_> {
                 return None;
             }
             if *close != b'"' {
-                return self.read_escaped::<S>(field, text, close);
+                return self.read_escaped::<S>(column, text, close);
             }
             let size = close as usize - text as usize;
             let (low, high) = (load(text), load(text.add(4)));
@@ -297,7 +290,7 @@ impl Walk<'_, '_> {
                 let offset = u64::from(source.offset) + self.position(text) as u64;
                 (low, u64::from(source.buffer) | offset << 32)
             };
-            self.reading.columns.put_view_unchecked(field.column, self.row, size as u64 | low << 32, high);
+            self.reading.columns.put_view_unchecked(column, self.row, size as u64 | low << 32, high);
             Some(close.add(1))
         }
     }
@@ -306,7 +299,7 @@ impl Walk<'_, '_> {
     #[inline(never)]
     unsafe fn read_escaped<S: Simd>(
         &mut self,
-        field: &FastField,
+        column: ColumnId,
         text: *const u8,
         first: *const u8,
     ) -> Option<*const u8> {
@@ -351,7 +344,7 @@ impl Walk<'_, '_> {
                     return None;
                 }
             }
-            self.reading.columns.put_text(field.column, self.row, &self.reading.scratch.text);
+            self.reading.columns.put_text(column, self.row, &self.reading.scratch.text);
             Some(at.add(1))
         }
     }

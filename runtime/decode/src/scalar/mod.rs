@@ -6,7 +6,7 @@
 //!
 //! This module must not know SIMD, templates or batches.
 
-mod base64;
+pub(crate) mod base64;
 pub(crate) mod convert;
 pub(crate) mod grammar;
 pub(crate) mod number;
@@ -33,9 +33,11 @@ pub(crate) struct Scratch {
     open: Vec<bool>,
     positions: Vec<usize>,
     pub(crate) text: Vec<u8>,
-    decoded: Vec<u8>,
+    pub(crate) decoded: Vec<u8>,
     keys: Vec<u8>,
     entries: Vec<value::Entry>,
+    /// Of the fast tiers: a digest of each key of the maps under way.
+    pub(crate) digests: Vec<u64>,
 }
 
 /// One message on its way into one row.
@@ -147,7 +149,7 @@ impl Reading<'_> {
     }
 
     /// Reads the field whose value stands at `at`, in an object that closes at `close`.
-    pub(crate) fn field(&mut self, field: &Field, at: usize, close: usize, row: usize) -> Outcome<()> {
+    fn field(&mut self, field: &Field, at: usize, close: usize, row: usize) -> Outcome<()> {
         if at == ABSENT {
             return if self.absent_field(field, row) { Ok(()) } else { fail(Reason::Missing, close) };
         }

@@ -72,7 +72,7 @@ impl Reading<'_> {
     }
 
     /// Reads the value at `at`, which is not null, into a row of a column.
-    pub(super) fn value(&mut self, reader: &Reader, column: ColumnId, at: usize, row: usize) -> Outcome<()> {
+    pub(crate) fn value(&mut self, reader: &Reader, column: ColumnId, at: usize, row: usize) -> Outcome<()> {
         match &reader.shape {
             Shape::List(item) => self.list(reader, item, column, at, row),
             Shape::Vector(item, length) => self.vector(reader, item, *length, column, at, row),
