@@ -24,9 +24,15 @@ pub struct Decoder {
     tier: Tier,
     fast: Option<Fast>,
     by_scalar: u64,
+    bytes: u64,
 }
 
-/// How many messages each of the tiers has decoded; those that failed count for the scalar parser.
+/// What a decoder has done so far: which tier decoded how many messages (those that failed count for the scalar parser), how
+/// often it had to learn, and how many bytes it has seen. All of them only grow, so two readings give a rate.
+///
+/// A stream with one shape of messages has nearly all of them in `template`. Where `walker` grows, key order or the set of keys
+/// changes from message to message; where `scalar` does, keys are escaped or repeated, or messages fail. `replaced` that keeps
+/// growing says that the stream has more shapes than are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TierCounts {
     /// Along a learned template.
@@ -35,6 +41,31 @@ pub struct TierCounts {
     pub walker: u64,
     /// By the scalar parser.
     pub scalar: u64,
+    /// Templates that were learned.
+    pub learned: u64,
+    /// Templates that were given up for one that was learned.
+    pub replaced: u64,
+    /// Bytes of the messages, blanks and all; of failed ones, too.
+    pub bytes: u64,
+}
+
+impl TierCounts {
+    /// Messages, whatever has become of them.
+    pub fn messages(&self) -> u64 {
+        self.template + self.walker + self.scalar
+    }
+}
+
+impl std::ops::AddAssign for TierCounts {
+    /// What several decoders have done: those of workers, or of resolvers.
+    fn add_assign(&mut self, other: TierCounts) {
+        self.template += other.template;
+        self.walker += other.walker;
+        self.scalar += other.scalar;
+        self.learned += other.learned;
+        self.replaced += other.replaced;
+        self.bytes += other.bytes;
+    }
 }
 
 impl Decoder {
@@ -46,7 +77,7 @@ impl Decoder {
         assert!(tier.is_available(), "the processor has no {tier}");
         let (program, columns) = Program::new(plan)?;
         let fast = Fast::new(&program, tier);
-        Ok(Decoder { program, columns, scratch: Scratch::default(), tier, fast, by_scalar: 0 })
+        Ok(Decoder { program, columns, scratch: Scratch::default(), tier, fast, by_scalar: 0, bytes: 0 })
     }
 
     /// The tier it decodes with.
@@ -54,10 +85,14 @@ impl Decoder {
         self.tier
     }
 
-    /// How many messages each tier has decoded so far: what a producer's habits cost.
+    /// What it has done so far: what a producer's habits cost.
     pub fn counts(&self) -> TierCounts {
-        let (template, walker) = self.fast.as_ref().map_or((0, 0), |fast| (fast.by_template, fast.by_walker));
-        TierCounts { template, walker, scalar: self.by_scalar }
+        let mut counts = TierCounts { scalar: self.by_scalar, bytes: self.bytes, ..TierCounts::default() };
+        if let Some(fast) = &self.fast {
+            (counts.template, counts.walker) = (fast.by_template, fast.by_walker);
+            (counts.learned, counts.replaced) = fast.learned();
+        }
+        counts
     }
 
     /// What was decoded last.
@@ -131,6 +166,7 @@ impl Decoder {
     pub(crate) fn message(&mut self, bytes: &[u8], source: Source, row: usize) -> Result<(), Box<Failure>> {
         let checkpoint = self.columns.checkpoint();
         self.scratch.digests.clear();
+        self.bytes += bytes.len() as u64;
         let mut reading =
             Reading { program: &self.program, columns: &mut self.columns, scratch: &mut self.scratch, bytes, source };
         if let Some(fast) = &mut self.fast {

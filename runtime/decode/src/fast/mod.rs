@@ -122,6 +122,11 @@ impl Fast {
         })
     }
 
+    /// Templates that were learned, and those of them that took the place of another.
+    pub(crate) fn learned(&self) -> (u64, u64) {
+        (self.templates.learned, self.templates.replaced)
+    }
+
     /// Reads the message into the row, if it is sure to do it as the scalar parser would. Where it is not, columns may
     /// have been written, and list items and text appended: the caller takes those back.
     ///

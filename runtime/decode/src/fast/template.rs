@@ -78,6 +78,10 @@ pub(super) struct Templates {
     until_credit: u32,
     /// Memory for the next one.
     spare: Template,
+    /// Templates that were learned.
+    pub(super) learned: u64,
+    /// Those of them that took the place of another.
+    pub(super) replaced: u64,
 }
 
 impl Templates {
@@ -143,6 +147,7 @@ impl Templates {
         }
         self.credit = if self.templates.is_empty() { MOST_TEMPLATES as u32 } else { self.credit };
         self.credit -= 1;
+        self.learned += 1;
         self.until_credit = LEARN_EVERY;
         self.misses_in_a_row = 0;
         if self.templates.len() < MOST_TEMPLATES {
@@ -158,6 +163,7 @@ impl Templates {
             }
         }
         std::mem::swap(&mut self.templates[least], &mut self.spare);
+        self.replaced += 1;
         self.latest = least;
     }
 }
