@@ -42,7 +42,7 @@ unsafe fn item<S: Simd>(walk: &mut Walk<'_, '_>, item: &FastValue, at: *const u8
 ///
 /// # Safety
 /// As `values::read`.
-#[inline(never)]
+#[inline(always)]
 pub(super) unsafe fn list<S: Simd>(
     walk: &mut Walk<'_, '_>,
     column: ColumnId,
@@ -84,7 +84,7 @@ pub(super) unsafe fn list<S: Simd>(
 ///
 /// # Safety
 /// As `values::read`; the vector's items have room for its row.
-#[inline(never)]
+#[inline(always)]
 pub(super) unsafe fn vector<S: Simd>(
     walk: &mut Walk<'_, '_>,
     column: ColumnId,
@@ -131,7 +131,7 @@ pub(super) unsafe fn vector<S: Simd>(
 ///
 /// # Safety
 /// As `values::read`.
-#[inline(never)]
+#[inline(always)]
 pub(super) unsafe fn map<S: Simd>(
     walk: &mut Walk<'_, '_>,
     column: ColumnId,

@@ -11,6 +11,7 @@ mod learn;
 mod lists;
 mod number;
 mod numbers;
+mod outlined;
 mod simd;
 mod template;
 mod texts;

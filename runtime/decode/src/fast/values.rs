@@ -13,7 +13,7 @@ use chalk_artifact::decode_plan::UnixUnit;
 use chalk_types::IntWidth;
 
 use super::keys::KeyTable;
-use super::lists::{self, MapPlan};
+use super::lists::MapPlan;
 use super::simd::Simd;
 use super::walker::Walk;
 use super::{FastField, numbers, texts, times};
@@ -111,7 +111,7 @@ impl FastValue {
 ///
 /// # Safety
 /// As `Walk::read_single`.
-#[inline(never)]
+#[inline(always)]
 pub(super) unsafe fn read_field<S: Simd>(
     walk: &mut Walk<'_, '_>,
     field: &FastField,
@@ -139,7 +139,7 @@ pub(super) unsafe fn read_field<S: Simd>(
 ///
 /// # Safety
 /// As `Walk::read_single`; the value's column has room for the walk's row.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn read<S: Simd>(
     walk: &mut Walk<'_, '_>,
     value: &FastValue,
@@ -155,11 +155,11 @@ pub(super) unsafe fn read<S: Simd>(
             }
             What::Float64 => numbers::float64::<S>(walk, value.column, at),
             What::Bool => numbers::boolean(walk, value.column, at),
-            What::Object(object) => return walk.read_object::<S>(*object, at, depth + 1),
-            What::List(item) => return lists::list::<S>(walk, value.column, item, at, depth + 1),
-            What::Map(plan) => return lists::map::<S>(walk, value.column, plan, at, depth + 1),
+            What::Object(object) => return S::read_object(walk, *object, at, depth + 1),
+            What::List(item) => return S::list(walk, value.column, item, at, depth + 1),
+            What::Map(plan) => return S::map(walk, value.column, plan, at, depth + 1),
             What::Vector(item, length) => {
-                return lists::vector::<S>(walk, value.column, item, *length, at, depth + 1);
+                return S::vector(walk, value.column, item, *length, at, depth + 1);
             }
             What::UInt64 => numbers::uint64::<S>(walk, value.column, at),
             What::Float32 => numbers::float32::<S>(walk, value.column, at),
@@ -177,14 +177,16 @@ pub(super) unsafe fn read<S: Simd>(
     match after {
         Some(after) => Some(after),
         // SAFETY: as the caller promises.
-        None => unsafe { read_as_scalar::<S>(walk, value, at, depth) },
+        None => unsafe { S::read_as_scalar(walk, value, at, depth) },
     }
 }
 
 /// Checks the value as JSON and lets the scalar parser read it.
-#[cold]
-#[inline(never)]
-unsafe fn read_as_scalar<S: Simd>(
+///
+/// # Safety
+/// As `read`.
+#[inline(always)]
+pub(super) unsafe fn read_as_scalar<S: Simd>(
     walk: &mut Walk<'_, '_>,
     value: &FastValue,
     at: *const u8,

@@ -12,7 +12,7 @@
 use super::number;
 use super::simd::portable::load;
 use super::simd::{MARKED_BYTES, Simd};
-use super::{Action, FastField, FastObject, values};
+use super::{Action, FastField, FastObject};
 use crate::columns::{Checkpoint, ColumnId};
 use crate::program::ObjectId;
 use crate::scalar::Reading;
@@ -105,7 +105,7 @@ impl Walk<'_, '_> {
         // SAFETY: as the caller promises.
         unsafe {
             let at = skip_blanks(self.start, self.end);
-            match self.read_object::<S>(0, at, 1) {
+            match S::read_object(self, 0, at, 1) {
                 Some(after) if after <= self.end => skip_blanks(after, self.end) == self.end,
                 _ => false,
             }
@@ -124,13 +124,16 @@ impl Walk<'_, '_> {
             if special >= self.end {
                 return None;
             }
-            if *special == b'"' { Some(special.add(1)) } else { self.skip_escaped::<S>(special) }
+            if *special == b'"' { Some(special.add(1)) } else { S::skip_escaped(self, special) }
         }
     }
 
     /// Checks the rest of a string from its first backslash on.
-    #[inline(never)]
-    unsafe fn skip_escaped<S: Simd>(&self, mut at: *const u8) -> Option<*const u8> {
+    ///
+    /// # Safety
+    /// As `skip_string`.
+    #[inline(always)]
+    pub(super) unsafe fn skip_escaped<S: Simd>(&self, mut at: *const u8) -> Option<*const u8> {
         // SAFETY: as `skip_string`; `at` is tested against `end` before each step.
         unsafe {
             loop {
@@ -169,7 +172,7 @@ impl Walk<'_, '_> {
                 b't' if load_4(at) == TRUE => at.add(4),
                 b'n' if load_4(at) == NULL => at.add(4),
                 b'f' if load_4(at.add(1)) == ALSE => at.add(5),
-                b'{' | b'[' => self.skip_nested::<S>(at, depth + 1)?,
+                b'{' | b'[' => S::skip_nested(self, at, depth + 1)?,
                 _ => return None,
             }
         };
@@ -177,8 +180,11 @@ impl Walk<'_, '_> {
     }
 
     /// Checks the object or array at `at`, which is the `depth`-th one open.
-    #[inline(never)]
-    unsafe fn skip_nested<S: Simd>(&self, at: *const u8, depth: u32) -> Option<*const u8> {
+    ///
+    /// # Safety
+    /// As `skip_string`.
+    #[inline(always)]
+    pub(super) unsafe fn skip_nested<S: Simd>(&self, at: *const u8, depth: u32) -> Option<*const u8> {
         if depth > self.max_depth {
             return None;
         }
@@ -257,7 +263,7 @@ impl Walk<'_, '_> {
                 }
                 Action::Object(_) | Action::Generic => {}
             }
-            values::read_field::<S>(self, field, at, depth)
+            S::read_field(self, field, at, depth)
         }
     }
 
@@ -278,7 +284,7 @@ impl Walk<'_, '_> {
                 return None;
             }
             if *close != b'"' {
-                return self.read_escaped::<S>(column, text, close);
+                return S::read_escaped(self, column, text, close);
             }
             let size = close as usize - text as usize;
             let (low, high) = (load(text), load(text.add(4)));
@@ -296,8 +302,11 @@ impl Walk<'_, '_> {
     }
 
     /// Unescapes the rest of a string: runs without an escape are copied as a whole.
-    #[inline(never)]
-    unsafe fn read_escaped<S: Simd>(
+    ///
+    /// # Safety
+    /// As `read_string`.
+    #[inline(always)]
+    pub(super) unsafe fn read_escaped<S: Simd>(
         &mut self,
         column: ColumnId,
         text: *const u8,
@@ -367,7 +376,7 @@ impl Walk<'_, '_> {
                 if field.has_presence {
                     self.note_presence(field);
                 }
-                self.read_object::<S>(object, at, depth + 1)?
+                S::read_object(self, object, at, depth + 1)?
             } else {
                 self.read_single::<S>(field, at, depth)?
             }
@@ -394,6 +403,7 @@ impl Walk<'_, '_> {
     ///
     /// # Safety
     /// As `read_single`.
+    #[inline(always)]
     pub(super) unsafe fn read_object<S: Simd>(&mut self, id: ObjectId, at: *const u8, depth: u32) -> Option<*const u8> {
         let object = &self.objects[id as usize];
         // SAFETY: as the caller promises; each key and value ends before `end`.

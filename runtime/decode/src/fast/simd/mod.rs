@@ -15,7 +15,7 @@ pub(crate) mod portable;
 pub(crate) const MARKED_BYTES: usize = 64;
 
 /// Vector operations of one instruction set.
-pub(crate) trait Simd {
+pub(crate) trait Simd: super::outlined::Outlined {
     /// Marks the bytes that are `"`, `\` or a control character: bit `n` of word `n / 64` for byte `n`, none behind the end.
     /// Writes `size_bytes / 64 + 1` words. Says whether all of the bytes are ASCII.
     ///

@@ -1,0 +1,86 @@
+//! The functions that are called, not inlined, once for each instruction set.
+//!
+//! An intrinsic is one instruction inside of a function that is compiled for its instruction set, and a call everywhere else. What
+//! is inlined into such a function is compiled with it, so nearly everything here is inlined; what is recursive, large or rare cannot
+//! be, and has its entrance in this list. The body of an entrance must be `#[inline(always)]`.
+//!
+//! This file must not know what the functions do.
+
+use super::FastField;
+use super::lists::{self, MapPlan};
+use super::simd::portable::Portable;
+use super::values::{self, FastValue};
+use super::walker::Walk;
+use crate::columns::ColumnId;
+use crate::program::ObjectId;
+
+macro_rules! outlined {
+    ($(
+        $(#[$doc:meta])*
+        fn $name:ident($($argument:ident: $ty:ty),*) -> $out:ty = $module:ident::$body:ident;
+    )*) => {
+        /// Entrances to code that is compiled for one instruction set.
+        pub(crate) trait Outlined {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Safety
+                /// The processor has the instruction set; as the body demands.
+                unsafe fn $name($($argument: $ty),*) -> $out;
+            )*
+        }
+
+        outlined!(@for Portable, [inline(never)], $($name($($argument: $ty),*) -> $out = $module::$body;)*);
+        #[cfg(target_arch = "x86_64")]
+        outlined!(
+            @for super::simd::avx2::Avx2,
+            [target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")],
+            $($name($($argument: $ty),*) -> $out = $module::$body;)*
+        );
+        #[cfg(target_arch = "x86_64")]
+        outlined!(
+            @for super::simd::avx512::Avx512,
+            [target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,bmi1,bmi2,popcnt,lzcnt")],
+            $($name($($argument: $ty),*) -> $out = $module::$body;)*
+        );
+    };
+    (@for $set:ty, $attribute:tt, $($name:ident($($argument:ident: $ty:ty),*) -> $out:ty = $module:ident::$body:ident;)*) => {
+        impl Outlined for $set {
+            $(
+                #$attribute
+                unsafe fn $name($($argument: $ty),*) -> $out {
+                    // SAFETY: as the caller promises.
+                    unsafe { $module::$body::<$set>($($argument),*) }
+                }
+            )*
+        }
+    };
+}
+
+outlined! {
+    /// `Walk::read_object`.
+    fn read_object(walk: &mut Walk<'_, '_>, id: ObjectId, at: *const u8, depth: u32) -> Option<*const u8>
+        = Walk::read_object;
+    /// `Walk::read_escaped`.
+    fn read_escaped(walk: &mut Walk<'_, '_>, column: ColumnId, text: *const u8, first: *const u8) -> Option<*const u8>
+        = Walk::read_escaped;
+    /// `Walk::skip_escaped`.
+    fn skip_escaped(walk: &Walk<'_, '_>, at: *const u8) -> Option<*const u8> = Walk::skip_escaped;
+    /// `Walk::skip_nested`.
+    fn skip_nested(walk: &Walk<'_, '_>, at: *const u8, depth: u32) -> Option<*const u8> = Walk::skip_nested;
+    /// `values::read_field`.
+    fn read_field(walk: &mut Walk<'_, '_>, field: &FastField, at: *const u8, depth: u32) -> Option<*const u8>
+        = values::read_field;
+    /// `values::read_as_scalar`.
+    fn read_as_scalar(walk: &mut Walk<'_, '_>, value: &FastValue, at: *const u8, depth: u32) -> Option<*const u8>
+        = values::read_as_scalar;
+    /// `lists::list`.
+    fn list(walk: &mut Walk<'_, '_>, column: ColumnId, of: &FastValue, at: *const u8, depth: u32) -> Option<*const u8>
+        = lists::list;
+    /// `lists::vector`.
+    fn vector(walk: &mut Walk<'_, '_>, column: ColumnId, of: &FastValue, length: u32, at: *const u8, depth: u32) -> Option<*const u8>
+        = lists::vector;
+    /// `lists::map`.
+    fn map(walk: &mut Walk<'_, '_>, column: ColumnId, plan: &MapPlan, at: *const u8, depth: u32) -> Option<*const u8>
+        = lists::map;
+}
