@@ -105,14 +105,19 @@ fn compare(seed: u64, scalar: &mut Decoder, fast: &mut [Decoder], message: &[u8]
     }
 }
 
-#[test]
-fn no_tier_reads_beyond_the_padding() {
-    // SAFETY: the handler does what handlers may do; a fault ends the test either way, and says more so.
+/// Says more of a fault than that there was one.
+fn watch_faults() {
+    // SAFETY: the handler does what handlers may do; a fault ends the test either way.
     unsafe {
         for signal in [libc::SIGSEGV, libc::SIGBUS] {
             libc::signal(signal, faulted as *const () as libc::sighandler_t);
         }
     }
+}
+
+#[test]
+fn no_tier_reads_beyond_the_padding() {
+    watch_faults();
     let mut guarded = Guarded::new(4);
     let size_bytes = guarded.size_bytes();
     let first = variable("CHALK_DIFFERENTIAL_SEED", 1);
@@ -155,4 +160,41 @@ fn no_tier_reads_beyond_the_padding() {
         }
     }
     assert!(compared > PLANS * 100, "{compared} messages");
+}
+
+/// Whoever decodes messages one by one promises nothing about the bytes behind them, whatever their size.
+#[test]
+fn one_message_needs_no_padding() {
+    watch_faults();
+    let mut guarded = Guarded::new(4);
+    let size_bytes = guarded.size_bytes();
+    let first = variable("CHALK_DIFFERENTIAL_SEED", 1);
+    for seed in first..first + PLANS {
+        SEED.store(seed, Ordering::Relaxed);
+        let mut random = Random(seed ^ 0x6f6e_6500);
+        let mut plan = random_plan(&mut random, Wishes::ALL);
+        // Half of the messages are larger than the plan allows.
+        if random.once_in(2) {
+            plan.max_message_bytes = 60;
+        }
+        let shape = Shape::new(&mut random).orderly();
+        let mut decoders: Vec<Decoder> = tiers().map(|tier| Decoder::new(&plan, tier).expect("a plan")).collect();
+        let (scalar, fast) = decoders.split_first_mut().expect("a tier");
+        for _ in 0..50 {
+            let mut message = Vec::new();
+            write_message(&mut random, &plan.root, &shape, &mut message);
+            message.truncate(if random.once_in(2) { message.len() } else { random.below(130) }.min(size_bytes));
+            let bytes = &mut guarded.bytes()[size_bytes - message.len()..];
+            bytes.copy_from_slice(&message);
+            scalar.clear();
+            let wants = scalar.decode_one(bytes);
+            for decoder in fast.iter_mut() {
+                decoder.clear();
+                let tier = decoder.tier();
+                assert_eq!(decoder.decode_one(bytes), wants, "seed {seed}, {tier}: {}", String::from_utf8_lossy(bytes));
+                let pair = Pair { expected: scalar.columns(), found: decoder.columns(), message_bytes: &[] };
+                assert_eq!(difference(pair), None, "seed {seed}, {tier}: {}", String::from_utf8_lossy(bytes));
+            }
+        }
+    }
 }
