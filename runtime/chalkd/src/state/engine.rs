@@ -36,6 +36,8 @@ const PIECE_ENTRIES: usize = 1_024;
 const COLD_SWEEP_ENTRIES: usize = 20_000;
 /// Entries of a table that one step of expiry looks at.
 const EXPIRE_ENTRIES: usize = 4_096;
+/// Lines of a dedup set that one call looks at.
+const SWEEP_LINES: usize = 4096;
 /// The wait for the commit of a window that has run.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
 const CLOSE_POLL: Duration = Duration::from_millis(2);
@@ -337,7 +339,7 @@ impl EngineState {
         }
         // Forgotten keys are free slots already; this gives back memory after a flood.
         for (resolver, partition) in self.keeper.dedup_sets() {
-            self.keeper.with_dedup(resolver, partition, |set| set.sweep(1));
+            self.keeper.with_dedup(resolver, partition, |set| set.sweep(SWEEP_LINES));
         }
         gone
     }

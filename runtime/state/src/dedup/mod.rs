@@ -10,10 +10,9 @@
 //! Lines of 64 bytes with four slots; a key has two lines and goes into the emptier one (Azar et al., "Balanced allocations", 1994); where
 //! both are full, one slot in them may move to its other line (Kirsch, Mitzenmacher, "The power of one move", 2010). What still finds
 //! no place goes to a small map, the stash. A slot whose key is forgotten *is* free: nothing scans for expired
-//! keys. Lines are in segments of at most 256 KiB, found by the head of the hash; one segment grows at a time, by a fifth, or splits
-//! in two, so no insert waits for a whole set to be copied.
+//! keys. Lines are added one by one (`lines.rs`), so that slots stay about 70 % full and no insert waits for a whole set to be copied.
 //!
-//! A slot is 80 bits of key and 48 of time, 16 bytes; slots are 67 to 80 % full, so a live key takes 20 to 24 bytes.
+//! A slot is 80 bits of key and 48 of time, 16 bytes; so a live key takes 22 to 23 bytes.
 //!
 //! # Exactness
 //!
@@ -26,13 +25,15 @@
 //!
 //! This file must not know messages or resolvers.
 
-mod segment;
+mod lines;
+mod stash;
 #[cfg(test)]
 mod tests;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use segment::{FILL_LIMIT, MAX_LINES, MIN_LINES, Segment, Stored, TIME_MASK, View, lines_for};
+use lines::{Lines, Pair, SLOTS, Stored, TIME_MASK, Taken, View};
+use stash::Stash;
 
 /// The key of a message in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +55,15 @@ impl DedupKey {
 /// is not mistaken for a young one.
 const WITHIN_BITS: u32 = 46;
 /// Rows whose lines are fetched together.
-const SUB_BATCH: usize = 128;
+const SUB_BATCH: usize = 256;
+/// How full lines are let become: the set grows by a line where they are fuller.
+const FILL_LIMIT: f32 = 0.72;
+/// The set gives lines back where they are emptier.
+const FILL_LEAST: f32 = 0.5;
+/// The least share of an insert's lines in the running average of how full lines are.
+const FILL_WEIGHT: f32 = 1.0 / 512.0;
+/// Lines that an insert adds at most.
+const GROWTH_LINES: usize = 2;
 
 /// A set of keys with the times at which they were first seen.
 #[derive(Debug)]
@@ -64,15 +73,20 @@ pub struct DedupSet {
     shift: u32,
     /// In units.
     within: u64,
-    /// Segments by the first `depth` bits of the hash.
-    directory: Vec<u32>,
-    depth: u32,
-    segments: Vec<Segment>,
+    lines: Lines,
+    /// How full the lines of recent inserts were, averaged: lines are drawn evenly, so this is how full all are.
+    fill: f32,
+    /// Keys that found no slot.
+    stash: Stash,
+    /// With more keys in it, or more lines, it is looked at whether they find a slot now.
+    stash_limit: usize,
+    stash_lines: usize,
     /// The greatest time of a key, in units; none while the set is empty.
     latest: Option<i64>,
     /// `latest` at the last purge.
     purged: i64,
     inserted: Vec<(DedupKey, i64)>,
+    /// Where the sweep goes on.
     swept: usize,
 }
 
@@ -86,9 +100,11 @@ impl DedupSet {
             is_word,
             shift,
             within: within_us >> shift,
-            directory: vec![0],
-            depth: 0,
-            segments: vec![Segment::new(0, MIN_LINES)],
+            lines: Lines::new(),
+            fill: 0.0,
+            stash: Stash::default(),
+            stash_limit: 0,
+            stash_lines: 0,
             latest: None,
             purged: 0,
             inserted: Vec::new(),
@@ -100,13 +116,23 @@ impl DedupSet {
     pub fn check(&self, key: DedupKey, time_us: i64) -> bool {
         let Some(latest) = self.latest else { return false };
         let stored = self.stored(key);
-        let view = View { latest, within: self.within };
-        self.segments[self.segment_of(stored)].has(stored, &view, time_us >> self.shift)
+        self.has(stored, self.lines.of(stored), View { latest, within: self.within }, time_us >> self.shift)
+    }
+
+    /// Whether a message at the time, in units, is a duplicate of a key that is remembered.
+    #[inline(always)]
+    fn has(&self, stored: Stored, pair: Pair, view: View, time: i64) -> bool {
+        let ahead = time.saturating_sub(view.latest);
+        let is_duplicate = |seen: u64| view.is_duplicate(seen, ahead);
+        self.lines.get(pair.0).has(stored, is_duplicate)
+            || self.lines.get(pair.1).has(stored, is_duplicate)
+            || self.stash.has(stored, is_duplicate)
     }
 
     /// Remembers the key, and says so in `take_inserted`.
     pub fn insert(&mut self, key: DedupKey, time_us: i64) {
-        self.put(key, time_us);
+        let stored = self.stored(key);
+        self.put(stored, self.lines.of(stored), time_us);
         self.inserted.push((key, time_us));
     }
 
@@ -115,9 +141,13 @@ impl DedupSet {
     pub fn load(&mut self, keys: impl IntoIterator<Item = (DedupKey, i64)>) {
         for (key, time_us) in keys {
             let stored = self.stored(key);
-            let time = (time_us >> self.shift) as u64 & TIME_MASK;
-            if !self.segments[self.segment_of(stored)].contains(stored, time) {
-                self.put(key, time_us);
+            let (pair, time) = (self.lines.of(stored), self.slot_time(time_us));
+            let is_it = |seen: u64| seen == time;
+            let is_there = self.lines.get(pair.0).has(stored, is_it)
+                || self.lines.get(pair.1).has(stored, is_it)
+                || self.stash.has(stored, is_it);
+            if !is_there {
+                self.put(stored, pair, time_us);
             }
         }
     }
@@ -137,23 +167,30 @@ impl DedupSet {
         applied: impl Fn(usize) -> bool,
         mut verdict: impl FnMut(usize),
     ) {
-        let mut keys = [None; SUB_BATCH];
+        let mut keys = [const { None::<(DedupKey, Stored, Pair)> }; SUB_BATCH];
         for start in (0..n).step_by(SUB_BATCH) {
             let rows = start..n.min(start + SUB_BATCH);
+            let lines = self.lines.len();
             for (slot, row) in keys.iter_mut().zip(rows.clone()) {
-                *slot = key_of(row);
-                if let Some(key) = slot {
-                    let stored = self.stored(*key);
-                    self.segments[self.segment_of(stored)].prefetch(stored);
-                }
+                *slot = key_of(row).map(|key| {
+                    let stored = self.stored(key);
+                    let pair = self.lines.of(stored);
+                    self.lines.prefetch(pair);
+                    (key, stored, pair)
+                });
             }
             for (key, row) in keys.iter().zip(rows) {
-                let Some(key) = *key else { continue };
+                let Some((key, stored, mut pair)) = *key else { continue };
+                if self.lines.len() != lines {
+                    pair = self.lines.of(stored);
+                }
                 let time_us = time_of(row);
-                if self.check(key, time_us) {
+                let view = self.latest.map(|latest| View { latest, within: self.within });
+                if view.is_some_and(|view| self.has(stored, pair, view, time_us >> self.shift)) {
                     verdict(row);
                 } else if applied(row) {
-                    self.insert(key, time_us);
+                    self.put(stored, pair, time_us);
+                    self.inserted.push((key, time_us));
                 }
             }
         }
@@ -168,31 +205,42 @@ impl DedupSet {
     pub fn count(&self) -> usize {
         let Some(latest) = self.latest else { return 0 };
         let view = View { latest, within: self.within };
-        self.segments.iter().map(|segment| segment.count(&view)).sum()
+        self.lines.iter().map(|line| line.room(&view).0).sum::<usize>() + self.stash.count(&view)
     }
 
     /// Memory it takes.
     pub fn size_bytes(&self) -> usize {
-        let segments: usize = self.segments.iter().map(Segment::size_bytes).sum();
-        segments
-            + self.directory.capacity() * size_of::<u32>()
-            + self.inserted.capacity() * size_of::<(DedupKey, i64)>()
+        let inserted = self.inserted.capacity() * size_of::<(DedupKey, i64)>();
+        size_of::<DedupSet>() + self.lines.len() * size_of::<lines::Line>() + self.stash.size_bytes() + inserted
     }
 
-    /// Gives back memory that only forgotten keys use, in the next `max_segments` segments. Nothing else depends on it.
-    pub fn sweep(&mut self, max_segments: usize) {
+    /// Gives back memory that only forgotten keys use, looking at no more than so many lines; the next call goes on from there.
+    /// Nothing else depends on it.
+    pub fn sweep(&mut self, max_lines: usize) {
         let Some(latest) = self.latest else { return };
         let view = View { latest, within: self.within };
-        for _ in 0..max_segments.min(self.segments.len()) {
-            self.swept = (self.swept + 1) % self.segments.len();
-            let segment = &mut self.segments[self.swept];
-            let lines = lines_for(segment.count(&view));
-            if lines * 2 < segment.lines.len() {
-                segment.rebuild(&view, lines);
-            }
+        let looked_at = max_lines.min(self.lines.len());
+        let mut live = 0;
+        for _ in 0..looked_at {
+            self.swept = (self.swept + 1) % self.lines.len();
+            live += self.lines.get(self.swept).room(&view).0;
         }
+        // Few lines say little of the others.
+        let seen = live as f32 / (looked_at.max(1) * SLOTS) as f32;
+        self.fill += (seen - self.fill) * (looked_at as f32 / 1024.0).min(1.0);
+        for _ in 0..max_lines {
+            if self.fill >= FILL_LEAST {
+                break;
+            }
+            let before = self.lines.len();
+            let Some(taken) = self.lines.contract(&view) else { break };
+            self.fill *= before as f32 / self.lines.len() as f32;
+            self.place_group(&taken, &view);
+        }
+        self.place_stashed(&view);
     }
 
+    #[inline(always)]
     fn stored(&self, key: DedupKey) -> Stored {
         if self.is_word {
             return Stored { head: mix(key.0 as u64), tail: 1 };
@@ -201,37 +249,118 @@ impl DedupSet {
         Stored { head, tail: if head == 0 { tail | 1 } else { tail } }
     }
 
-    fn segment_of(&self, stored: Stored) -> usize {
-        // With depth 0 there is one entry, and a shift by 64 is none.
-        self.directory[stored.head.checked_shr(u64::BITS - self.depth).unwrap_or(0) as usize] as usize
+    #[inline(always)]
+    fn slot_time(&self, time_us: i64) -> u64 {
+        (time_us >> self.shift) as u64 & TIME_MASK
     }
 
-    fn put(&mut self, key: DedupKey, time_us: i64) {
+    #[inline(always)]
+    fn put(&mut self, stored: Stored, pair: Pair, time_us: i64) {
         let time = time_us >> self.shift;
         let latest = match self.latest {
-            None => {
-                self.purged = time;
+            Some(before) if time <= before => before,
+            before => {
+                self.move_on(before, time);
                 time
             }
-            Some(before) if time > before => {
-                if time.saturating_sub(self.purged) >> WITHIN_BITS > 0 {
-                    self.purge(before, time);
-                }
-                time
-            }
-            Some(latest) => latest,
         };
-        self.latest = Some(latest);
         let view = View { latest, within: self.within };
         if latest.saturating_sub(time) as u64 >= self.within {
             return; // forgotten at once
         }
-        let stored = self.stored(key);
-        let number = self.segment_of(stored);
-        let segment = &mut self.segments[number];
-        segment.insert(stored, &view, time as u64 & TIME_MASK);
-        if segment.fill > FILL_LIMIT || segment.stashed > segment.stash_limit {
-            self.grow(number, &view);
+        self.fill += (self.place(stored, pair, &view, time as u64 & TIME_MASK) - self.fill)
+            * FILL_WEIGHT.max(1.0 / self.lines.len() as f32);
+        if self.fill > FILL_LIMIT || self.stash.len() > self.stash_limit {
+            self.grow(&view);
+        }
+    }
+
+    /// A key is later than all before.
+    #[inline(always)]
+    fn move_on(&mut self, before: Option<i64>, time: i64) {
+        match before {
+            None => self.purged = time,
+            Some(before) if time.saturating_sub(self.purged) >> WITHIN_BITS > 0 => self.purge(before, time),
+            Some(_) => {}
+        }
+        self.latest = Some(time);
+    }
+
+    /// Puts a key into the emptier of its lines; gives how full they were.
+    #[inline(always)]
+    fn place(&mut self, stored: Stored, pair: Pair, view: &View, time: u64) -> f32 {
+        let Pair(a, b) = pair;
+        let ((live_a, free_a), (live_b, free_b)) = (self.lines.get(a).room(view), self.lines.get(b).room(view));
+        let (line, free) = if live_a <= live_b { (a, free_a) } else { (b, free_b) };
+        match free {
+            Some(slot) => self.lines.get_mut(line).set(slot, stored, time),
+            None => self.place_in_full(stored, pair, view, time),
+        }
+        (live_a + live_b) as f32 / (2 * SLOTS) as f32
+    }
+
+    /// Puts keys of a group back into it, or, where a line is full, into their other line.
+    fn place_group(&mut self, taken: &Taken, view: &View) {
+        for (stored, time) in taken.keys() {
+            let Pair(a, b) = self.lines.of(*stored);
+            let own = if self.lines.is_beside(a, taken) { a } else { b };
+            match self.lines.get(own).room(view) {
+                (_, Some(slot)) => self.lines.get_mut(own).set(slot, *stored, *time),
+                (_, None) => drop(self.place(*stored, Pair(a, b), view, *time)),
+            }
+        }
+    }
+
+    /// Looks at keys of the stash again.
+    fn place_stashed(&mut self, view: &View) {
+        for (stored, time) in self.stash.take(view) {
+            self.place(stored, self.lines.of(stored), view, time);
+        }
+    }
+
+    /// Both lines are full: one of their keys moves to its other line, if there is room.
+    #[inline(never)]
+    fn place_in_full(&mut self, stored: Stored, pair: Pair, view: &View, time: u64) {
+        let candidates = [pair.0, pair.1];
+        for line in candidates {
+            for slot in 0..SLOTS {
+                let (moving, _) = self.lines.get(line).slot(slot);
+                self.lines.prefetch(self.lines.of(moving));
+            }
+        }
+        for line in candidates {
+            for slot in 0..SLOTS {
+                let (moving, moving_time) = self.lines.get(line).slot(slot);
+                let Pair(a, b) = self.lines.of(moving);
+                let other = if a == line { b } else { a };
+                if other != line
+                    && let (_, Some(free)) = self.lines.get(other).room(view)
+                {
+                    self.lines.get_mut(other).set(free, moving, moving_time);
+                    return self.lines.get_mut(line).set(slot, stored, time);
+                }
+            }
+        }
+        self.stash.put(stored, time);
+    }
+
+    /// Makes room: some groups get a line more, and keys of the stash are looked at again where there are many.
+    #[inline(never)]
+    fn grow(&mut self, view: &View) {
+        for _ in 0..GROWTH_LINES {
+            if self.fill <= FILL_LIMIT {
+                break;
+            }
+            let before = self.lines.len();
+            let taken = self.lines.expand(view);
+            self.fill *= before as f32 / self.lines.len() as f32;
+            self.place_group(&taken, view);
+        }
+        if self.stash.len() > self.stash_limit || self.lines.len() > self.stash_lines {
+            self.place_stashed(view);
+            // One key with many times finds no slot however many lines there are.
+            self.stash_limit = (self.lines.len() / 256 + 4).max(2 * self.stash.len());
+            self.stash_lines = self.lines.len() + self.lines.len() / 4;
         }
     }
 
@@ -240,42 +369,12 @@ impl DedupSet {
         // As of the time before, every slot's age is unambiguous.
         let view = View { latest: before, within: self.within };
         let forward = latest.saturating_sub(before) as u64;
-        for segment in &mut self.segments {
-            segment.retain(|time| view.age(time).saturating_add(forward) < view.within);
+        let keep = |time: u64| view.age(time).saturating_add(forward) < view.within;
+        for line in 0..self.lines.len() {
+            self.lines.get_mut(line).retain(keep);
         }
+        self.stash.retain(keep);
         self.purged = latest;
-    }
-
-    /// Makes room in a segment.
-    fn grow(&mut self, number: usize, view: &View) {
-        let segment = &mut self.segments[number];
-        let lines = lines_for(segment.count(view));
-        if lines <= MAX_LINES || segment.depth >= u32::BITS / 2 {
-            segment.rebuild(view, lines);
-            return;
-        }
-        let depth = segment.depth + 1;
-        if depth > self.depth {
-            self.directory = self.directory.iter().flat_map(|entry| [*entry, *entry]).collect();
-            self.depth = depth;
-        }
-        let new_number = self.segments.len();
-        let mut halves = [Segment::new(depth, lines / 2 + 1), Segment::new(depth, lines / 2 + 1)];
-        self.segments[number].for_each(view, &mut |stored, time| {
-            halves[(stored.head >> (u64::BITS - depth) & 1) as usize].insert(stored, view, time);
-        });
-        for half in &mut halves {
-            half.settle(view);
-        }
-        let [first, second] = halves;
-        self.segments[number] = first;
-        self.segments.push(second);
-        let shift = self.depth - depth;
-        for (index, entry) in self.directory.iter_mut().enumerate() {
-            if *entry as usize == number && index >> shift & 1 == 1 {
-                *entry = new_number as u32;
-            }
-        }
     }
 }
 
