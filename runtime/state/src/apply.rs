@@ -1,9 +1,10 @@
 //! Updating: a batch of events into the entries of their keys.
 //!
-//! The bits of the result are a function of the key's events in the order of their offsets: rows are added one by one, and batches are cut into
-//! parts only to have memory on its way before it is needed (lines of the index, then entries, then blocks).
+//! A batch is worked on in parts, each in passes: entries are found, with their memory on its way before it is needed (lines of the index, then
+//! entries, then blocks); each row is admitted to its buckets; then, aggregate by aggregate, all rows are added. The bits of
+//! the result are a function of the key's events in the order of their offsets: a bucket gets its rows in that order.
 //!
-//! This file must not know how windows are read, or how entries are stored.
+//! This file must not know how buckets are opened and closed, how windows are read, or how entries are stored.
 
 use std::ops::Range;
 
@@ -11,9 +12,9 @@ use chalk_catalog::event::{EventColumn, EventData};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::arena::Block;
-use crate::fold::{self, Sources};
+use crate::fold::{Sources, Target};
 use crate::keyed::{DIRTY, FLAGS, KEY, KeyRef, Keyed, LAST_OFFSET, OPEN, USED, mix};
-use crate::layout::{KeptEvents, Layout, SERIES_HEAD, Series, StateKind};
+use crate::layout::{Layout, SERIES_HEAD, StateKind};
 use crate::pages::prefetch;
 use crate::table::ColdStore;
 use crate::{EventBatch, rows};
@@ -21,7 +22,7 @@ use crate::{EventBatch, rows};
 /// Rows of a batch that are worked on together: enough to hide the latency of memory, few enough for their lines to stay in the first cache.
 const PART: usize = 256;
 
-/// Bytes of entries and blocks up to which a table is taken to be in the second-level cache.
+/// Bytes of entries and blocks up to which a table is taken to be in the second-level cache, where the processor hides latency by itself.
 const CACHED_BYTES: usize = 2 << 20;
 
 /// No number of an entry.
@@ -31,36 +32,56 @@ const NONE: u32 = u32::MAX;
 #[derive(Default)]
 pub(crate) struct Work {
     hashes: Vec<u64>,
+    /// The entries that keys of a part are most probably: their numbers, and where they are; null where there is none.
     ids: Vec<u32>,
-    /// Per series, per row of the part.
+    entries: Vec<Target>,
+    /// Per series, per row of the part: its bucket.
     numbers: Vec<i64>,
+    /// Per series, per row of the part: the partial that it is added to.
+    targets: Vec<Target>,
+    /// A partial that nobody reads: of rows that no window takes.
+    nowhere: Vec<u64>,
+    /// Per series the first bucket that takes rows.
+    lowest: Vec<i64>,
 }
 
 impl Work {
-    /// For a table of so many series.
-    pub(crate) fn new(series: usize) -> Work {
-        Work { numbers: vec![0; series * PART], ..Work::default() }
+    /// For a table laid out so.
+    pub(crate) fn new(layout: &Layout) -> Work {
+        let series = layout.series.len();
+        Work {
+            numbers: vec![0; series * PART],
+            targets: vec![Target(std::ptr::null_mut()); series * PART],
+            nowhere: layout.empty.clone(),
+            ..Work::default()
+        }
     }
 }
 
-/// Numbers of the buckets of one row.
+/// Rows that are worked on together.
 #[derive(Clone, Copy)]
-struct Numbers<'a> {
-    all: &'a [i64],
-    position: usize,
+struct Part<'a> {
+    layout: &'a Layout,
+    events: &'a EventBatch,
+    sources: &'a Sources<'a>,
+    /// The first of them.
+    start: usize,
 }
 
-impl Numbers<'_> {
-    #[inline(always)]
-    fn get(self, series: usize) -> i64 {
-        self.all[series * PART + self.position]
-    }
-}
-
-/// Numbers of the buckets of the rows of a part. Times mostly go on in the bucket of the time before.
-fn number(layout: &Layout, work: &mut Work, times_us: &[i64]) {
-    for (series, numbers) in layout.series.iter().zip(work.numbers.chunks_exact_mut(PART)) {
-        let (mut number, mut bounds) = (0, (1, 0));
+/// Numbers of the buckets of the rows of a part.
+fn number(layout: &Layout, numbers: &mut [i64], times_us: &[i64]) {
+    let Some(first_us) = times_us.first() else { return };
+    let (least_us, most_us) =
+        times_us.iter().fold((*first_us, *first_us), |(least, most), time| (least.min(*time), most.max(*time)));
+    for (series, numbers) in layout.series.iter().zip(numbers.chunks_exact_mut(PART)) {
+        let numbers = &mut numbers[..times_us.len()];
+        let mut number = series.number(least_us);
+        let mut bounds = series.bounds(number);
+        // Mostly all are in one bucket.
+        if most_us <= bounds.1 {
+            numbers.fill(number);
+            continue;
+        }
         for (into, time_us) in numbers.iter_mut().zip(times_us) {
             if *time_us < bounds.0 || *time_us > bounds.1 {
                 number = series.number(*time_us);
@@ -72,7 +93,7 @@ fn number(layout: &Layout, work: &mut Work, times_us: &[i64]) {
 }
 
 impl Keyed {
-    /// Updates from a batch. Where the store fails, events before the part that needed it are in; the batch can be applied again.
+    /// Updates from a batch. Where the store fails, events before the one that needed it are in; the batch can be applied again.
     pub(crate) fn apply(
         &mut self,
         events: &EventBatch,
@@ -84,22 +105,26 @@ impl Keyed {
         let layout = self.layout.clone();
         let sources = Sources::new(&layout, events);
         let mut work = std::mem::take(&mut self.work);
+        work.lowest.clear();
+        work.lowest.extend(self.first_number.iter().zip(&self.over_number).map(|(first, over)| *first.max(over)));
         let mut result = Ok(());
         for start in (0..events.len()).step_by(PART) {
             let part = start..(start + PART).min(events.len());
-            self.guess(&mut work, keys, part.clone());
-            number(&layout, &mut work, &events.times_us[part.clone()]);
-            if self.slab.held_bytes() + self.arena.used_bytes() > CACHED_BYTES {
+            number(&layout, &mut work.numbers, &events.times_us[part.clone()]);
+            let is_cached = self.slab.held_bytes() + self.arena.used_bytes() <= CACHED_BYTES;
+            self.hash_part(&mut work, keys, part.clone(), is_cached);
+            self.guess(&mut work);
+            if !is_cached {
                 self.look_ahead(&layout, &work);
             }
+            let part = Part { layout: &layout, events, sources: &sources, start };
             result = match &keys.data {
                 EventData::Words(words) => {
-                    let key = |row: usize| KeyRef::Word(words[row]);
-                    self.place_part(&layout, &work, events, key, part, &sources, cold)
+                    let words = &words[part.start..];
+                    self.admit(part, &mut work, |position| KeyRef::Word(words[position]), cold)
                 }
                 EventData::Bytes { .. } => {
-                    let key = |row: usize| KeyRef::Bytes(keys.bytes(row));
-                    self.place_part(&layout, &work, events, key, part, &sources, cold)
+                    self.admit(part, &mut work, |position| KeyRef::Bytes(keys.bytes(part.start + position)), cold)
                 }
             };
             if result.is_err() {
@@ -110,27 +135,152 @@ impl Keyed {
         result
     }
 
-    /// Adds the rows of a part to their buckets, in their order.
+    /// Admits the rows of a part to their buckets, and adds them.
     #[inline(always)]
-    fn place_part<'a>(
+    fn admit<'a>(
         &mut self,
-        layout: &Layout,
-        work: &Work,
-        events: &EventBatch,
+        part: Part<'_>,
+        work: &mut Work,
         key: impl Fn(usize) -> KeyRef<'a>,
-        part: Range<usize>,
-        sources: &Sources<'_>,
         cold: Option<&dyn ColdStore>,
     ) -> Result<(), String> {
-        let rows = part.zip(&work.ids).zip(&work.hashes).enumerate();
-        for (position, ((row, guess), hash)) in rows {
-            let key = key(row);
-            // An entry may have been made since the guess, never removed.
-            let id =
-                if *guess != NONE && self.is_key(*guess, key) { *guess } else { self.find_or_make(*hash, key, cold)? };
-            self.place(layout, id, events, row, sources, Numbers { all: &work.numbers, position });
+        // Loops over a number of series that is known are twice as fast.
+        match &part.layout.series[..] {
+            [a] => self.admit_to(part, work, key, cold, [a.at]),
+            [a, b] => self.admit_to(part, work, key, cold, [a.at, b.at]),
+            [a, b, c] => self.admit_to(part, work, key, cold, [a.at, b.at, c.at]),
+            more => self.admit_to(part, work, key, cold, more.iter().map(|series| series.at).collect::<Vec<_>>()),
         }
+    }
+
+    /// As `admit`, to series that begin at these places of an entry.
+    #[inline(always)]
+    fn admit_to<'a>(
+        &mut self,
+        part: Part<'_>,
+        work: &mut Work,
+        key: impl Fn(usize) -> KeyRef<'a>,
+        cold: Option<&dyn ColdStore>,
+        series: impl AsRef<[usize]>,
+    ) -> Result<(), String> {
+        let Part { layout, events, start, .. } = part;
+        let Work { hashes, ids, entries, numbers, targets, nowhere, lowest } = work;
+        let (series, nowhere) = (series.as_ref(), Target(nowhere.as_mut_ptr()));
+        let len = entries.len();
+        let offsets = &events.offsets[start..start + len];
+        // What an entry's flags are, mostly.
+        let usual = DIRTY | USED | ((1 << series.len()) - 1) << OPEN;
+        let is_lowest = |(lowest, numbers): (&i64, &[i64])| numbers[..len].iter().all(|number| number >= lowest);
+        let is_usual = layout.events.is_none() && lowest.iter().zip(numbers.chunks_exact(PART)).all(is_lowest);
+        // Rows from here on are not added yet.
+        let mut pending = 0;
+        for position in 0..len {
+            let (entry, key, offset) = (entries[position].0, key(position), offsets[position]);
+            let is_in_open = |number: usize| {
+                // SAFETY: as below.
+                unsafe { *entry.add(series[number]) as i64 == numbers[number * PART + position] }
+            };
+            // SAFETY: the address is of an entry, all of whose words are initialised; nobody else has the table.
+            let is_as_usual = is_usual
+                && !entry.is_null()
+                && unsafe {
+                    self.has_key(*entry.add(KEY), key)
+                        && (*entry.add(LAST_OFFSET) as i64) < offset
+                        && *entry.add(FLAGS) & usual == usual
+                }
+                && (0..series.len()).all(is_in_open);
+            if is_as_usual {
+                // SAFETY: as above.
+                unsafe { *entry.add(LAST_OFFSET) = offset as u64 };
+                for (number, at) in series.iter().enumerate() {
+                    targets[number * PART + position] = Target(entry.wrapping_add(at + SERIES_HEAD));
+                }
+                continue;
+            }
+            // An entry may have been made since the guess, never removed.
+            // SAFETY: as above.
+            let is_guess = !entry.is_null() && unsafe { self.has_key(*entry.add(KEY), key) };
+            let found = if is_guess { Ok(ids[position]) } else { self.find_or_make(hashes[position], key, cold) };
+            let id = match found {
+                Ok(id) => id,
+                Err(error) => {
+                    // SAFETY: as below.
+                    unsafe { self.add_rows(part, targets, pending..position, nowhere) };
+                    return Err(error);
+                }
+            };
+            if self.slab.get(id)[LAST_OFFSET] as i64 >= offsets[pending] {
+                // What is not added yet belongs to the entry's buckets as they are.
+                // SAFETY: as below.
+                unsafe { self.add_rows(part, targets, pending..position, nowhere) };
+                pending = position;
+            }
+            self.admit_row(part, id, position, numbers, lowest, nowhere, targets);
+        }
+        // SAFETY: targets are open partials in entries, which never move, none of which was removed or closed since (before buckets of an
+        // entry are closed, what is pending for it is added); `nowhere` is a partial of our own.
+        unsafe { self.add_rows(part, targets, pending..len, nowhere) };
         Ok(())
+    }
+
+    /// Admits a row whose entry is not as entries mostly are. Nothing is pending for the entry.
+    #[inline(never)]
+    fn admit_row(
+        &mut self,
+        part: Part<'_>,
+        id: u32,
+        position: usize,
+        numbers: &[i64],
+        lowest: &[i64],
+        nowhere: Target,
+        targets: &mut [Target],
+    ) {
+        let Part { layout, events, start, sources } = part;
+        let (row, entry) = (start + position, self.slab.get_mut(id));
+        let offset = events.offsets[row];
+        let targets = targets.iter_mut().skip(position).step_by(PART);
+        if offset <= entry[LAST_OFFSET] as i64 {
+            return targets.for_each(|target| *target = nowhere);
+        }
+        entry[LAST_OFFSET] = offset as u64;
+        let flags = entry[FLAGS];
+        if flags & (DIRTY | USED) != DIRTY | USED {
+            entry[FLAGS] = flags | DIRTY | USED;
+            if flags & DIRTY == 0 {
+                self.dirty.push_back(id);
+            }
+        }
+        for (number, (series, target)) in layout.series.iter().zip(targets).enumerate() {
+            let (entry, bucket) = (self.slab.get_mut(id), numbers[number * PART + position]);
+            let is_open = flags >> (OPEN + number as u32) & 1 == 1;
+            *target = if bucket < lowest[number] {
+                nowhere
+            } else if is_open && entry[series.at] as i64 == bucket {
+                Target(self.slab.at(id).wrapping_add(series.at + SERIES_HEAD))
+            } else if self.place_elsewhere(layout, id, row, sources, number, bucket) {
+                nowhere
+            } else {
+                Target(self.slab.at(id).wrapping_add(series.at + SERIES_HEAD))
+            };
+        }
+        if let Some(kept) = &layout.events
+            && self.events_until_us.is_none_or(|until_us| events.times_us[row] > until_us)
+        {
+            self.keep(layout, id, kept, events, row);
+        }
+    }
+
+    /// Adds rows of a part to their targets.
+    ///
+    /// # Safety
+    /// As `Sources::add_all`, for the targets of these rows.
+    #[inline(never)]
+    unsafe fn add_rows(&mut self, part: Part<'_>, targets: &[Target], rows: Range<usize>, nowhere: Target) {
+        for targets in targets.chunks_exact(PART) {
+            let first = part.start + rows.start;
+            // SAFETY: as the caller promises.
+            unsafe { part.sources.add_all(part.layout, &targets[rows.clone()], nowhere, &mut self.heap, first) };
+        }
     }
 
     /// The entry of a key that is not in memory, most probably.
@@ -151,40 +301,44 @@ impl Keyed {
         }
     }
 
-    /// Hashes of the keys of a part, and the entries that they are most probably, with memory under way: lines of the index for all,
-    /// then entries for all.
-    fn guess(&self, work: &mut Work, keys: &EventColumn, part: Range<usize>) {
+    /// Hashes of the keys of a part, with their lines of the index under way.
+    fn hash_part(&self, work: &mut Work, keys: &EventColumn, part: Range<usize>, is_cached: bool) {
         work.hashes.clear();
-        work.ids.clear();
         match &keys.data {
-            EventData::Words(words) => {
-                work.hashes.extend(words[part].iter().map(|word| {
-                    let hash = mix(*word, self.seed);
-                    self.index.prefetch(hash);
-                    hash
-                }));
-            }
+            EventData::Words(words) => work.hashes.extend(words[part].iter().map(|word| mix(*word, self.seed))),
             EventData::Bytes { .. } => {
-                work.hashes.extend(part.map(|row| {
-                    let hash = xxh3_64_with_seed(keys.bytes(row), self.seed);
-                    self.index.prefetch(hash);
-                    hash
-                }));
+                work.hashes.extend(part.map(|row| xxh3_64_with_seed(keys.bytes(row), self.seed)));
             }
         }
-        let words = self.layout.entry_words().min(32);
-        work.ids.extend(work.hashes.iter().map(|hash| {
-            let Some(id) = self.index.guess(*hash) else { return NONE };
-            let address = self.slab.at(id);
-            for word in (0..words).step_by(8) {
-                prefetch(address.wrapping_add(word));
+        if !is_cached {
+            work.hashes.iter().for_each(|hash| self.index.prefetch(*hash));
+        }
+    }
+
+    /// The entries that keys of a part are most probably, with their memory under way.
+    fn guess(&self, work: &mut Work) {
+        let last = self.layout.entry_words().min(32) - 1;
+        work.ids.clear();
+        self.index.guess_all(&work.hashes, &mut work.ids, NONE);
+        work.entries.clear();
+        work.entries.extend(work.ids.iter().map(|id| {
+            if *id == NONE {
+                return Target(std::ptr::null_mut());
             }
-            prefetch(address.wrapping_add(words - 1));
-            id
+            let entry = self.slab.at(*id);
+            prefetch(entry);
+            prefetch(entry.wrapping_add(last));
+            Target(entry)
         }));
+        if last > 8 {
+            for entry in &work.entries {
+                (8..last).step_by(8).for_each(|word| prefetch(entry.0.wrapping_add(word)));
+            }
+        }
         if !self.layout.is_word_key {
-            for id in work.ids.iter().filter(|id| **id != NONE) {
-                prefetch(self.arena.at(Block(self.slab.get(*id)[KEY])));
+            for entry in work.entries.iter().filter(|entry| !entry.0.is_null()) {
+                // SAFETY: as in `admit_to`.
+                prefetch(self.arena.at(Block(unsafe { *entry.0.add(KEY) })));
             }
         }
     }
@@ -196,8 +350,9 @@ impl Keyed {
         }
         let stride = layout.row_words();
         for is_second in [false, true] {
-            for (position, id) in work.ids.iter().enumerate().filter(|(_, id)| **id != NONE) {
-                let entry = self.slab.get(*id);
+            for (position, entry) in work.entries.iter().enumerate().filter(|(_, entry)| !entry.0.is_null()) {
+                // SAFETY: as in `admit_to`; nothing changes it meanwhile.
+                let entry = unsafe { std::slice::from_raw_parts(entry.0, layout.entry_words()) };
                 for (number, series) in layout.series.iter().enumerate() {
                     if entry[series.at] as i64 != work.numbers[number * PART + position] {
                         self.prefetch_rows(Block(entry[series.at + 1]), stride, is_second);
@@ -220,163 +375,5 @@ impl Keyed {
         } else {
             prefetch(self.arena.at(block));
         }
-    }
-
-    /// Adds a row to its buckets.
-    #[inline(always)]
-    fn place(
-        &mut self,
-        layout: &Layout,
-        id: u32,
-        events: &EventBatch,
-        row: usize,
-        sources: &Sources<'_>,
-        numbers: Numbers<'_>,
-    ) {
-        let entry = self.slab.get_mut(id);
-        let offset = events.offsets[row];
-        if offset <= entry[LAST_OFFSET] as i64 {
-            return;
-        }
-        entry[LAST_OFFSET] = offset as u64;
-        let flags = entry[FLAGS];
-        if flags & (DIRTY | USED) != DIRTY | USED {
-            entry[FLAGS] = flags | DIRTY | USED;
-            if flags & DIRTY == 0 {
-                self.dirty.push_back(id);
-            }
-        }
-        for (number, series) in layout.series.iter().enumerate() {
-            let bucket = numbers.get(number);
-            if bucket < self.first_number[number] || bucket < self.over_number[number] {
-                continue;
-            }
-            let entry = self.slab.get_mut(id);
-            if flags >> (OPEN + number as u32) & 1 == 1 && entry[series.at] as i64 == bucket {
-                sources.add(layout, &mut entry[series.at + SERIES_HEAD..], &mut self.heap, row);
-            } else {
-                self.place_elsewhere(layout, id, row, sources, number, bucket);
-            }
-        }
-        if let Some(kept) = &layout.events
-            && self.events_until_us.is_none_or(|until_us| events.times_us[row] > until_us)
-        {
-            self.keep(layout, id, kept, events, row);
-        }
-    }
-
-    /// Adds a row to a bucket that is not the open one: it is opened, found among the closed ones, or put among them.
-    #[inline(never)]
-    fn place_elsewhere(
-        &mut self,
-        layout: &Layout,
-        id: u32,
-        row: usize,
-        sources: &Sources<'_>,
-        number: usize,
-        bucket: i64,
-    ) {
-        let (stride, series) = (layout.row_words(), &layout.series[number]);
-        let entry = self.slab.get_mut(id);
-        let is_open = entry[FLAGS] >> (OPEN + number as u32) & 1 == 1;
-        let mut block = Block(entry[series.at + 1]);
-        if is_open && (entry[series.at] as i64) > bucket {
-            let closed = rows::get(&self.arena, block, stride);
-            let position = rows::lower_bound(closed, stride, bucket);
-            if closed.get(position * stride).is_none_or(|found| *found as i64 != bucket) {
-                let closed = rows::insert(&mut self.arena, &mut block, stride, position);
-                closed[0] = bucket as u64;
-                closed[1..].copy_from_slice(&layout.empty);
-                entry[series.at + 1] = block.0;
-                self.note_window(id, number, bucket);
-            }
-            let closed = &mut rows::get_mut(&mut self.arena, block, stride)[position * stride + 1..][..stride - 1];
-            return sources.add(layout, closed, &mut self.heap, row);
-        }
-        if is_open {
-            self.close_open(layout, id, number, series);
-        }
-        let entry = self.slab.get_mut(id);
-        entry[FLAGS] |= 1 << (OPEN + number as u32);
-        entry[series.at] = bucket as u64;
-        let open = &mut entry[series.at + SERIES_HEAD..][..stride - 1];
-        open.copy_from_slice(&layout.empty);
-        sources.add(layout, open, &mut self.heap, row);
-        self.note_window(id, number, bucket);
-    }
-
-    /// Puts the open bucket behind the closed ones. What no window sees any more goes: memory is at hand now.
-    fn close_open(&mut self, layout: &Layout, id: u32, number: usize, series: &Series) {
-        let stride = layout.row_words();
-        let entry = self.slab.get_mut(id);
-        let mut block = Block(entry[series.at + 1]);
-        let is_expiring = layout.kind != StateKind::Tumbling;
-        if is_expiring && (entry[series.at] as i64) < self.first_number[number] {
-            fold::clear(layout, &mut entry[series.at + SERIES_HEAD..][..layout.words], &mut self.heap);
-            if !block.is_none() {
-                self.drop_rows(id, series, usize::MAX);
-            }
-            return;
-        }
-        let closed = rows::get(&self.arena, block, stride).len() / stride;
-        let row = rows::insert(&mut self.arena, &mut block, stride, closed);
-        row[0] = entry[series.at];
-        row[1..].copy_from_slice(&entry[series.at + SERIES_HEAD..][..stride - 1]);
-        entry[series.at + 1] = block.0;
-        if is_expiring {
-            self.forget_first(id, series, number);
-        }
-    }
-
-    /// A bucket was closed: its block is at hand, so what no window sees any more goes now.
-    fn forget_first(&mut self, id: u32, series: &Series, number: usize) {
-        let stride = self.layout.row_words();
-        let closed = rows::get(&self.arena, Block(self.slab.get(id)[series.at + 1]), stride);
-        let first = self.first_number[number];
-        if closed.first().is_some_and(|word| (*word as i64) < first) {
-            let count = closed.chunks_exact(stride).take_while(|row| (row[0] as i64) < first).count();
-            self.drop_rows(id, series, count);
-        }
-    }
-
-    /// Keeps an event for exact windows, behind those of the same time.
-    fn keep(&mut self, layout: &Layout, id: u32, kept: &KeptEvents, events: &EventBatch, row: usize) {
-        let at = layout.events_at();
-        let mut block = Block(self.slab.get(id)[at]);
-        let position = rows::upper_bound(rows::get(&self.arena, block, kept.stride), kept.stride, events.times_us[row]);
-        // Bytes first: what follows holds on to the row.
-        let mut words = [0u64; 8];
-        let mut long = Vec::new();
-        let columns = if kept.columns.len() <= words.len() {
-            &mut words[..kept.columns.len()]
-        } else {
-            long.resize(kept.columns.len(), 0);
-            &mut long[..]
-        };
-        for (word, column) in columns.iter_mut().zip(&kept.columns) {
-            let source = &events.columns[column.column];
-            *word = if column.is_word {
-                source.word(row)
-            } else if source.is_valid(row) {
-                self.arena.keep(source.bytes(row)).0
-            } else {
-                0
-            };
-        }
-        let event = rows::insert(&mut self.arena, &mut block, kept.stride, position);
-        event[0] = events.times_us[row] as u64;
-        if let Some(at) = kept.offset_at {
-            event[at] = events.offsets[row] as u64;
-        }
-        if let Some(at) = kept.flags_at {
-            event[at..at + layout.conditions.len().div_ceil(64)].fill(0);
-            for (number, condition) in layout.conditions.iter().enumerate() {
-                event[at + number / 64] |= u64::from(condition.is_met(&events.columns, row)) << (number % 64);
-            }
-        }
-        for (word, column) in columns.iter().zip(&kept.columns) {
-            event[column.at] = *word;
-        }
-        self.slab.get_mut(id)[at] = block.0;
     }
 }

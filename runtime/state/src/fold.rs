@@ -7,8 +7,6 @@
 //!
 //! This file must not know keys, windows or where partials lie.
 
-use std::cmp::Ordering;
-
 use chalk_catalog::aggregate::{Event, Fold, Heap, float_rank};
 use chalk_catalog::event::{EventColumn, EventData};
 
@@ -78,14 +76,14 @@ impl Operation {
         }
     }
 
-    /// Adds a word to the atom at the beginning of the words.
+    /// Adds a value to the atom.
     #[inline(always)]
     fn update(self, partial: &mut [u64], at: usize, word: u64) {
         match self {
             Operation::Count => partial[at] += 1,
-            Operation::SumSigned => add_wide(partial, at, i128::from(word as i64)),
-            Operation::SumUnsigned => add_wide(partial, at, i128::from(word)),
-            _ => self.join(partial, at, word),
+            Operation::SumSigned => add_wide(&mut partial[at..], i128::from(word as i64)),
+            Operation::SumUnsigned => add_wide(&mut partial[at..], i128::from(word)),
+            _ => self.join(&mut partial[at], word),
         }
     }
 
@@ -94,15 +92,14 @@ impl Operation {
     fn merge(self, partial: &mut [u64], at: usize, later: &[u64]) {
         match self {
             Operation::Count => partial[at] += later[at],
-            Operation::SumSigned | Operation::SumUnsigned => add_wide(partial, at, wide(later, at)),
-            _ => self.join(partial, at, later[at]),
+            Operation::SumSigned | Operation::SumUnsigned => add_wide(&mut partial[at..], wide(&later[at..])),
+            _ => self.join(&mut partial[at], later[at]),
         }
     }
 
     /// Of those for which an event is as good as a partial.
     #[inline(always)]
-    fn join(self, partial: &mut [u64], at: usize, word: u64) {
-        let held = &mut partial[at];
+    fn join(self, held: &mut u64, word: u64) {
         let (value, before) = (f64::from_bits(word), f64::from_bits(*held));
         match self {
             Operation::SumFloat => *held = (before + value).to_bits(),
@@ -110,12 +107,14 @@ impl Operation {
             Operation::MaxInt => *held = (*held as i64).max(word as i64) as u64,
             // Most values are no new extreme, which one comparison of floats tells; zeros and NaN need the full order.
             Operation::MinFloat => {
-                if value.partial_cmp(&before) != Some(Ordering::Greater) && float_rank(word) < float_rank(*held) {
+                let is_greater = value > before;
+                if !is_greater && float_rank(word) < float_rank(*held) {
                     *held = word;
                 }
             }
             _ => {
-                if value.partial_cmp(&before) != Some(Ordering::Less) && float_rank(word) > float_rank(*held) {
+                let is_less = value < before;
+                if !is_less && float_rank(word) > float_rank(*held) {
                     *held = word;
                 }
             }
@@ -123,16 +122,17 @@ impl Operation {
     }
 }
 
+/// The first two words as one integer.
 #[inline(always)]
-fn wide(words: &[u64], at: usize) -> i128 {
-    ((u128::from(words[at + 1]) << 64) | u128::from(words[at])) as i128
+fn wide(words: &[u64]) -> i128 {
+    ((u128::from(words[1]) << 64) | u128::from(words[0])) as i128
 }
 
 #[inline(always)]
-fn add_wide(words: &mut [u64], at: usize, value: i128) {
-    let sum = wide(words, at).wrapping_add(value);
-    words[at] = sum as u64;
-    words[at + 1] = (sum >> 64) as u64;
+fn add_wide(words: &mut [u64], value: i128) {
+    let sum = wide(words).wrapping_add(value);
+    words[0] = sum as u64;
+    words[1] = (sum >> 64) as u64;
 }
 
 /// The atoms of a fold, in the order of its words.
@@ -169,12 +169,61 @@ struct Source<'a> {
     words: &'a [u64],
 }
 
+/// The partial that a row is added to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target(pub(crate) *mut u64);
+
+// SAFETY: an address; who uses it says why it may.
+unsafe impl Send for Target {}
+// SAFETY: as above.
+unsafe impl Sync for Target {}
+
 impl Source<'_> {
     #[inline(always)]
     fn add(&self, partial: &mut [u64], row: usize) {
         match self.operation {
             Operation::Count => partial[self.at] += 1,
             operation => operation.update(partial, self.at, self.words[row]),
+        }
+    }
+
+    /// Adds rows, from `first` on, each to its target: a loop per operation, because choosing it row by row costs more than it does.
+    ///
+    /// # Safety
+    /// As `Sources::add_all`.
+    #[inline(always)]
+    unsafe fn add_all(&self, targets: &[Target], first: usize) {
+        let at = self.at;
+        macro_rules! join {
+            ($operation:ident) => {
+                for (target, word) in targets.iter().zip(&self.words[first..]) {
+                    // SAFETY: as the caller promises; an atom's words are among those of a partial.
+                    Operation::$operation.join(unsafe { &mut *target.0.add(at) }, *word);
+                }
+            };
+        }
+        macro_rules! add {
+            ($signed:ty) => {
+                for (target, word) in targets.iter().zip(&self.words[first..]) {
+                    // SAFETY: as above; there are two words.
+                    add_wide(unsafe { &mut *target.0.add(at).cast::<[u64; 2]>() }, i128::from(*word as $signed));
+                }
+            };
+        }
+        match self.operation {
+            Operation::Count => {
+                for target in targets {
+                    // SAFETY: as above.
+                    unsafe { *target.0.add(at) += 1 };
+                }
+            }
+            Operation::SumSigned => add!(i64),
+            Operation::SumUnsigned => add!(u64),
+            Operation::SumFloat => join!(SumFloat),
+            Operation::MinInt => join!(MinInt),
+            Operation::MaxInt => join!(MaxInt),
+            Operation::MinFloat => join!(MinFloat),
+            Operation::MaxFloat => join!(MaxFloat),
         }
     }
 }
@@ -197,8 +246,40 @@ impl<'a> Sources<'a> {
         sources
     }
 
+    /// Adds rows, from `first` on, in their order, each to the partial at its target; those whose target is `nowhere` count for nothing.
+    ///
+    /// # Safety
+    /// Every target, `nowhere` too, is the first of `layout.words` words that nobody else looks at or changes meanwhile.
+    pub(crate) unsafe fn add_all(
+        &self,
+        layout: &Layout,
+        targets: &[Target],
+        nowhere: Target,
+        heap: &mut Heap,
+        first: usize,
+    ) {
+        for source in &self.plain {
+            // SAFETY: as the caller promises.
+            unsafe { source.add_all(targets, first) };
+        }
+        let rows = || targets.iter().zip(first..);
+        // SAFETY: as the caller promises.
+        let partial = |target: &Target| unsafe { std::slice::from_raw_parts_mut(target.0, layout.words) };
+        for (source, condition) in &self.conditional {
+            for (target, row) in rows() {
+                if layout.conditions[*condition].is_met(&self.events.columns, row) {
+                    source.add(partial(target), row);
+                }
+            }
+        }
+        if layout.has_heap() {
+            for (target, row) in rows().filter(|(target, _)| **target != nowhere) {
+                self.call(layout, partial(target), heap, row);
+            }
+        }
+    }
+
     /// Adds a row to a partial.
-    #[inline(always)]
     pub(crate) fn add(&self, layout: &Layout, partial: &mut [u64], heap: &mut Heap, row: usize) {
         for source in &self.plain {
             source.add(partial, row);

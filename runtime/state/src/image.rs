@@ -109,7 +109,7 @@ impl Keyed {
             return Err(DAMAGED.to_owned());
         }
         self.slab.get_mut(id)[FLAGS] |= STORED | USED;
-        self.trim(id);
+        self.trim(&self.layout.clone(), id);
         self.note_windows(id);
         Ok(id)
     }

@@ -123,15 +123,20 @@ impl Index {
         prefetch(self.lines(hash).first.wrapping_add(hash as usize & self.line_mask).cast());
     }
 
-    /// A number that is probably the hash's, where its line has one.
+    /// Per hash a number that is probably the hash's, `none` where its line has none.
     #[inline]
-    pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
+    pub(crate) fn guess_all(&self, hashes: &[u64], into: &mut Vec<u32>, none: u32) {
         if self.pieces.is_empty() {
-            return None;
+            return into.extend(hashes.iter().map(|_| none));
         }
-        let line = self.line(self.lines(hash), hash as usize);
-        let bits = matches(line, tag_of(hash));
-        (bits != 0).then(|| line.ids[bits.trailing_zeros() as usize])
+        let (directory, depth) = (&self.directory[..], self.depth);
+        into.extend(hashes.iter().map(|hash| {
+            let line = self.line(directory[((hash >> 1) >> (63 - depth)) as usize], *hash as usize);
+            let bits = matches(line, tag_of(*hash));
+            // Without a branch: a number is read whether it is one or not.
+            let id = line.ids[(bits | 1 << (SLOTS - 1)).trailing_zeros() as usize];
+            if bits == 0 { none } else { id }
+        }));
     }
 
     /// The number that is kept under the hash, and that `is_it` says yes to.

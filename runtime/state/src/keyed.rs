@@ -96,12 +96,11 @@ impl<'a> KeyRef<'a> {
 
 #[inline]
 pub(crate) fn mix(word: u64, seed: u64) -> u64 {
-    // Two folded multiplications: every bit of the key reaches the first and the last bits of the hash. The seed is the process's own,
-    // so keys cannot be chosen to collide.
-    let wide = u128::from(word ^ seed) * 0x9e37_79b9_7f4a_7c15;
-    let folded = wide as u64 ^ (wide >> 64) as u64;
-    let wide = u128::from(folded ^ seed.rotate_left(32)) * 0xa076_1d64_78bd_642f;
-    wide as u64 ^ (wide >> 64) as u64
+    // Two rounds of what splitmix64 ends with: every bit of the key reaches every bit of the hash that is used, and where the processor
+    // multiplies words in vectors the compiler does. The seed is the process's own, so keys cannot be chosen to collide.
+    let word = (word ^ seed).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 32)
 }
 
 impl Keyed {
@@ -124,7 +123,7 @@ impl Keyed {
             edge: Folded::new(layout),
             columns: Vec::new(),
             seed: seed(),
-            work: Work::new(series),
+            work: Work::new(layout),
             layout: layout.clone(),
         }
     }
@@ -144,9 +143,9 @@ impl Keyed {
         if self.layout.is_word_key { KeyRef::Word(word) } else { KeyRef::Bytes(self.arena.kept(Block(word))) }
     }
 
+    /// Whether a key is the one that an entry's word says.
     #[inline(always)]
-    pub(crate) fn is_key(&self, id: u32, key: KeyRef<'_>) -> bool {
-        let word = self.slab.get(id)[KEY];
+    pub(crate) fn has_key(&self, word: u64, key: KeyRef<'_>) -> bool {
         match key {
             KeyRef::Word(key) => word == key,
             KeyRef::Bytes(key) => self.arena.kept(Block(word)) == key,
@@ -156,7 +155,7 @@ impl Keyed {
     /// The entry of a key in memory.
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: KeyRef<'_>) -> Option<u32> {
-        self.index.find(hash, |id| self.is_key(id, key))
+        self.index.find(hash, |id| self.has_key(self.slab.get(id)[KEY], key))
     }
 
     /// The entry of a key, from the store where it is not in memory.
@@ -203,11 +202,11 @@ impl Keyed {
             self.gone.push_back(bytes);
         }
         for (number, series) in layout.series.iter().enumerate() {
-            self.drop_rows(id, series, usize::MAX);
-            self.drop_open(id, number, series);
+            self.drop_rows(&layout, id, series, usize::MAX);
+            self.drop_open(&layout, id, number, series);
         }
         if let Some(kept) = &layout.events {
-            self.drop_events(id, kept, usize::MAX);
+            self.drop_events(&layout, id, kept, usize::MAX);
         }
         if !layout.is_word_key {
             self.arena.free(Block(self.slab.get(id)[KEY]));
@@ -217,14 +216,13 @@ impl Keyed {
     }
 
     /// Forgets the first closed buckets of a series, at most all.
-    pub(crate) fn drop_rows(&mut self, id: u32, series: &Series, count: usize) {
-        let layout = self.layout.clone();
+    pub(crate) fn drop_rows(&mut self, layout: &Layout, id: u32, series: &Series, count: usize) {
         let stride = layout.row_words();
         let mut block = Block(self.slab.get(id)[series.at + 1]);
         let count = count.min(rows::get(&self.arena, block, stride).len() / stride);
         if layout.has_heap() {
             for row in rows::get_mut(&mut self.arena, block, stride)[..count * stride].chunks_exact_mut(stride) {
-                fold::clear(&layout, &mut row[1..], &mut self.heap);
+                fold::clear(layout, &mut row[1..], &mut self.heap);
             }
         }
         rows::drop_front(&mut self.arena, &mut block, stride, count);
@@ -232,17 +230,16 @@ impl Keyed {
     }
 
     /// Forgets the open bucket of a series.
-    pub(crate) fn drop_open(&mut self, id: u32, number: usize, series: &Series) {
-        let layout = self.layout.clone();
+    pub(crate) fn drop_open(&mut self, layout: &Layout, id: u32, number: usize, series: &Series) {
         let entry = self.slab.get_mut(id);
         entry[FLAGS] &= !(1 << (OPEN + number as u32));
         entry[series.at] = 0;
-        fold::clear(&layout, &mut entry[series.at + SERIES_HEAD..][..layout.words], &mut self.heap);
+        fold::clear(layout, &mut entry[series.at + SERIES_HEAD..][..layout.words], &mut self.heap);
     }
 
     /// Forgets the first kept events, at most all.
-    pub(crate) fn drop_events(&mut self, id: u32, kept: &KeptEvents, count: usize) {
-        let at = self.layout.events_at();
+    pub(crate) fn drop_events(&mut self, layout: &Layout, id: u32, kept: &KeptEvents, count: usize) {
+        let at = layout.events_at();
         let mut block = Block(self.slab.get(id)[at]);
         let count = count.min(rows::get(&self.arena, block, kept.stride).len() / kept.stride);
         for column in kept.columns.iter().filter(|column| !column.is_word) {

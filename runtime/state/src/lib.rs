@@ -22,6 +22,7 @@ pub mod layout;
 pub mod memory;
 mod messages;
 mod pages;
+mod place;
 mod read;
 mod rows;
 mod slab;

@@ -6,7 +6,7 @@
 
 use crate::arena::Block;
 use crate::keyed::{DIRTY, FLAGS, Keyed, LIVE, OPEN, STORED, USED};
-use crate::layout::{StateKind, clamp};
+use crate::layout::{Layout, StateKind, clamp};
 use crate::pages::prefetch;
 use crate::read::whole_buckets;
 use crate::rows;
@@ -41,7 +41,8 @@ impl Keyed {
     /// Forgets what no window sees at or after `low_us`, looking at so many entries. Gives how many keys are gone.
     pub(crate) fn expire(&mut self, low_us: i64, max_entries: usize) -> usize {
         self.raise(low_us);
-        if self.layout.kind == StateKind::Total {
+        let layout = self.layout.clone();
+        if layout.kind == StateKind::Total {
             return 0;
         }
         let mut gone = 0;
@@ -57,7 +58,7 @@ impl Keyed {
             // Entries come one after the other, their blocks do not.
             if id + SWEEP_AHEAD < self.slab.end() {
                 let entry = self.slab.get(id + SWEEP_AHEAD);
-                for block in self.layout.series.iter().map(|series| Block(entry[series.at + 1])) {
+                for block in layout.series.iter().map(|series| Block(entry[series.at + 1])) {
                     if !block.is_none() {
                         prefetch(self.arena.at(block));
                     }
@@ -67,8 +68,8 @@ impl Keyed {
                 continue;
             }
             // Tumbling windows go when they are closed; what is left are keys of events that came too late for all of them.
-            if self.layout.kind != StateKind::Tumbling {
-                self.trim(id);
+            if layout.kind != StateKind::Tumbling {
+                self.trim(&layout, id);
             }
             if self.is_bare(id) {
                 self.remove(id, true);
@@ -85,8 +86,7 @@ impl Keyed {
     }
 
     /// Forgets what no window sees of an entry.
-    pub(crate) fn trim(&mut self, id: u32) {
-        let layout = self.layout.clone();
+    pub(crate) fn trim(&mut self, layout: &Layout, id: u32) {
         let stride = layout.row_words();
         for (number, series) in layout.series.iter().enumerate() {
             let first = self.first_number[number];
@@ -99,16 +99,16 @@ impl Keyed {
             } else {
                 0
             };
-            self.drop_rows(id, series, old);
+            self.drop_rows(layout, id, series, old);
             if is_open && !is_open_seen {
-                self.drop_open(id, number, series);
+                self.drop_open(layout, id, number, series);
             }
         }
         if let (Some(kept), Some(until_us)) = (&layout.events, self.events_until_us) {
             let events = rows::get(&self.arena, Block(self.slab.get(id)[layout.events_at()]), kept.stride);
             if events.first().is_some_and(|word| *word as i64 <= until_us) {
                 let old = rows::upper_bound(events, kept.stride, until_us);
-                self.drop_events(id, kept, old);
+                self.drop_events(layout, id, kept, old);
             }
         }
     }
