@@ -12,7 +12,8 @@ use chalk_catalog::event::{EventColumn, EventData};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::arena::Block;
-use crate::fold::{Sources, Target};
+use crate::fold::Sources;
+use crate::group::Target;
 use crate::keyed::{DIRTY, FLAGS, KEY, KeyRef, Keyed, LAST_OFFSET, OPEN, USED, mix};
 use crate::layout::{Layout, SERIES_HEAD, StateKind};
 use crate::pages::prefetch;
@@ -330,7 +331,8 @@ impl Keyed {
             prefetch(entry.wrapping_add(last));
             Target(entry)
         }));
-        if last > 8 {
+        // An entry of up to twelve words begins at the half of a line, so that it is in two lines.
+        if last >= 12 {
             for entry in &work.entries {
                 (8..last).step_by(8).for_each(|word| prefetch(entry.0.wrapping_add(word)));
             }

@@ -12,6 +12,7 @@ use chalk_catalog::event::{EventColumn, EventData};
 
 use crate::EventBatch;
 use crate::arena::{Arena, Block};
+use crate::group::{self, Group, Target};
 use crate::layout::{KeptEvents, Layout};
 
 /// What an atom does with a word.
@@ -99,7 +100,7 @@ impl Operation {
 
     /// Of those for which an event is as good as a partial.
     #[inline(always)]
-    fn join(self, held: &mut u64, word: u64) {
+    pub(crate) fn join(self, held: &mut u64, word: u64) {
         let (value, before) = (f64::from_bits(word), f64::from_bits(*held));
         match self {
             Operation::SumFloat => *held = (before + value).to_bits(),
@@ -129,7 +130,7 @@ fn wide(words: &[u64]) -> i128 {
 }
 
 #[inline(always)]
-fn add_wide(words: &mut [u64], value: i128) {
+pub(crate) fn add_wide(words: &mut [u64], value: i128) {
     let sum = wide(words).wrapping_add(value);
     words[0] = sum as u64;
     words[1] = (sum >> 64) as u64;
@@ -157,26 +158,19 @@ pub(crate) struct Sources<'a> {
     events: &'a EventBatch,
     /// Atoms that every event counts in.
     plain: Vec<Source<'a>>,
+    /// The same, by column.
+    groups: Vec<Group<'a>>,
     /// Atoms with a condition.
     conditional: Vec<(Source<'a>, usize)>,
 }
 
 #[derive(Clone, Copy)]
-struct Source<'a> {
-    operation: Operation,
-    at: usize,
+pub(crate) struct Source<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) at: usize,
     /// Of all rows; none for a count.
-    words: &'a [u64],
+    pub(crate) words: &'a [u64],
 }
-
-/// The partial that a row is added to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Target(pub(crate) *mut u64);
-
-// SAFETY: an address; who uses it says why it may.
-unsafe impl Send for Target {}
-// SAFETY: as above.
-unsafe impl Sync for Target {}
 
 impl Source<'_> {
     #[inline(always)]
@@ -186,51 +180,11 @@ impl Source<'_> {
             operation => operation.update(partial, self.at, self.words[row]),
         }
     }
-
-    /// Adds rows, from `first` on, each to its target: a loop per operation, because choosing it row by row costs more than it does.
-    ///
-    /// # Safety
-    /// As `Sources::add_all`.
-    #[inline(always)]
-    unsafe fn add_all(&self, targets: &[Target], first: usize) {
-        let at = self.at;
-        macro_rules! join {
-            ($operation:ident) => {
-                for (target, word) in targets.iter().zip(&self.words[first..]) {
-                    // SAFETY: as the caller promises; an atom's words are among those of a partial.
-                    Operation::$operation.join(unsafe { &mut *target.0.add(at) }, *word);
-                }
-            };
-        }
-        macro_rules! add {
-            ($signed:ty) => {
-                for (target, word) in targets.iter().zip(&self.words[first..]) {
-                    // SAFETY: as above; there are two words.
-                    add_wide(unsafe { &mut *target.0.add(at).cast::<[u64; 2]>() }, i128::from(*word as $signed));
-                }
-            };
-        }
-        match self.operation {
-            Operation::Count => {
-                for target in targets {
-                    // SAFETY: as above.
-                    unsafe { *target.0.add(at) += 1 };
-                }
-            }
-            Operation::SumSigned => add!(i64),
-            Operation::SumUnsigned => add!(u64),
-            Operation::SumFloat => join!(SumFloat),
-            Operation::MinInt => join!(MinInt),
-            Operation::MaxInt => join!(MaxInt),
-            Operation::MinFloat => join!(MinFloat),
-            Operation::MaxFloat => join!(MaxFloat),
-        }
-    }
 }
 
 impl<'a> Sources<'a> {
     pub(crate) fn new(layout: &Layout, events: &'a EventBatch) -> Sources<'a> {
-        let mut sources = Sources { events, plain: Vec::new(), conditional: Vec::new() };
+        let mut sources = Sources { events, plain: Vec::new(), groups: Vec::new(), conditional: Vec::new() };
         for atom in &layout.atoms {
             let words: &'a [u64] = match atom.column.map(|column| &events.columns[column].data) {
                 None => &[],
@@ -239,7 +193,10 @@ impl<'a> Sources<'a> {
             };
             let source = Source { operation: atom.operation, at: atom.at, words };
             match atom.condition {
-                0 => sources.plain.push(source),
+                0 => {
+                    sources.plain.push(source);
+                    group::join(&mut sources.groups, source);
+                }
                 condition => sources.conditional.push((source, condition)),
             }
         }
@@ -258,9 +215,9 @@ impl<'a> Sources<'a> {
         heap: &mut Heap,
         first: usize,
     ) {
-        for source in &self.plain {
-            // SAFETY: as the caller promises.
-            unsafe { source.add_all(targets, first) };
+        for group in &self.groups {
+            // SAFETY: as the caller promises; places of atoms are those of words of a partial.
+            unsafe { group.add_all(targets, first) };
         }
         let rows = || targets.iter().zip(first..);
         // SAFETY: as the caller promises.

@@ -108,7 +108,7 @@ impl Keyed {
         let series = layout.series.len();
         Keyed {
             index: Index::new(),
-            slab: Slab::new(layout.entry_words()),
+            slab: Slab::new(layout.entry_stride()),
             arena: Arena::default(),
             heap: Heap::default(),
             dirty: VecDeque::new(),

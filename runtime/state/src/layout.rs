@@ -199,6 +199,11 @@ impl Layout {
         ENTRY_HEAD + self.series.len() * (SERIES_HEAD + self.words) + usize::from(self.events.is_some())
     }
 
+    /// Words from one entry to the next: lines of memory are not cut more often than need be.
+    pub(crate) fn entry_stride(&self) -> usize {
+        self.entry_words().next_multiple_of(4)
+    }
+
     /// Where the block of kept events is in an entry.
     pub(crate) fn events_at(&self) -> usize {
         self.entry_words() - 1

@@ -15,6 +15,7 @@ pub mod batch;
 pub mod dedup;
 mod fold;
 pub mod folded;
+mod group;
 mod image;
 mod index;
 mod keyed;
