@@ -59,7 +59,8 @@ impl Stream {
 
     fn batch(&mut self, random: &mut Random, plan: &DecodePlan, bytes: &mut Vec<u8>, batch: &mut MessageBatch) {
         batch.clear();
-        for _ in 0..BATCH {
+        let count = if random.once_in(3) { 1 + random.below(BATCH) } else { BATCH };
+        for _ in 0..count {
             if random.once_in(self.trouble.switch) {
                 self.current = random.below(self.shapes.len());
             }
@@ -155,7 +156,7 @@ fn run_seed(seed: u64, tally: &mut Tally) {
     for turn in 0..BATCHES {
         stream.batch(&mut random, &plan, &mut bytes, &mut batch);
         let live: Vec<u8> =
-            (0..BATCH).map(|_| if random.once_in(30) { status::FILTERED } else { status::LIVE }).collect();
+            (0..batch.len()).map(|_| if random.once_in(30) { status::FILTERED } else { status::LIVE }).collect();
         wants.of(scalar, &batch, &live);
         for decoder in fast.iter_mut() {
             found.of(decoder, &batch, &live);

@@ -159,7 +159,8 @@ impl Writer<'_> {
             3 => number_json(self.random, self.shape.odd, self.out),
             4 => {
                 // Whatever comes behind it begins anywhere among the vectors.
-                let size = self.random.below(130);
+                let huge = self.random.once_in(3_000);
+                let size = if huge { self.random.below(140_000) } else { self.random.below(130) };
                 self.out.push(b'"');
                 self.out.extend((0..size).map(|_| b'.'));
                 self.out.push(b'"');

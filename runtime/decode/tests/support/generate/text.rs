@@ -179,6 +179,15 @@ pub fn string_json(random: &mut Random, odd: usize, out: &mut Vec<u8>) {
     let text = random_text(random);
     let escapes = if random.once_in(5) { 4 } else { 1_000 };
     text_json(random, &text, escapes, out);
+    if random.once_in(25) {
+        // A run of backslashes, which may reach from one vector into the next, and what the last of them escapes.
+        out.pop();
+        let greatest = if random.once_in(4) { 80 } else { 6 };
+        let pairs = random.below(greatest);
+        out.extend((0..2 * pairs).map(|_| b'\\'));
+        out.extend_from_slice(random.pick(&["", "\\\"", "\\\"x", "\\u0041", "\\n", "x"]).as_bytes());
+        out.push(b'"');
+    }
     if random.once_in(odd) {
         // In front of the closing quote, or right behind the opening one.
         let at = out.len()
