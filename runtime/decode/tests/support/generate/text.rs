@@ -6,7 +6,7 @@ use std::io::Write as _;
 use super::super::random::Random;
 
 /// Numbers that are special to some type, and some that are none.
-const NUMBERS: [&str; 46] = [
+const NUMBERS: [&str; 47] = [
     "0",
     "-0",
     "-0.0",
@@ -38,6 +38,7 @@ const NUMBERS: [&str; 46] = [
     "123456789012345678901234567890",
     "16777217",
     "16777216.5",
+    "8.000001430511474",
     "1.00000005960464477539",
     "8.5899346e9",
     "0.1",
@@ -103,6 +104,12 @@ pub fn number_json(random: &mut Random, odd: usize, out: &mut Vec<u8>) {
         4 => put(out, format_args!("{value}e{}", random.below(8))),
         5 => put(out, format_args!("{}.{}E-{}", value >> 30, random.below(1000), random.below(30))),
         6 => digits_with_point(random, out),
+        7 => {
+            // Close to the middle between two `float32`s, where rounding twice is not rounding once.
+            let below = f32::from_bits(0x4000_0000 + (random.next() as u32 & 0xff_ffff));
+            let middle = (f64::from(below) + f64::from(f32::from_bits(below.to_bits() + 1))) / 2.0;
+            put(out, format_args!("{middle:.15}"));
+        }
         _ => put(out, format_args!("{}.{}", value >> 45, random.below(100))),
     }
 }
