@@ -9,6 +9,7 @@
 mod keys;
 mod learn;
 mod lists;
+mod nearest;
 mod number;
 mod numbers;
 mod outlined;

@@ -7,6 +7,7 @@
 
 use chalk_artifact::decode_plan::UnixUnit;
 
+use super::nearest::nearest;
 use super::number;
 use super::simd::Simd;
 use super::walker::Walk;
@@ -49,6 +50,49 @@ pub(super) unsafe fn boolean(walk: &mut Walk<'_, '_>, column: ColumnId, at: *con
     }
 }
 
+/// The integer at `at` without its sign, whether it is negative, and the byte behind it: up to 20 digits, as many as a `u64` can have.
+/// None where it has a fraction or an exponent.
+///
+/// # Safety
+/// 64 bytes are readable at `at`.
+#[inline(always)]
+unsafe fn whole<S: Simd>(at: *const u8) -> Option<(u64, bool, *const u8)> {
+    // SAFETY: as the caller promises; a sign and 32 digits are less than 64 bytes.
+    unsafe {
+        let negative = *at == b'-';
+        let first = at.add(usize::from(negative));
+        let (mut count, mut value) = S::digits(first);
+        if count == 16 {
+            let (more, low) = S::digits(first.add(16));
+            if more > 4 {
+                return None;
+            }
+            value = value.checked_mul(POWERS[more])?.checked_add(low)?;
+            count += more;
+        }
+        let after = first.add(count);
+        if count == 0 || (*first == b'0' && count > 1) || matches!(*after, b'.' | b'e' | b'E') {
+            return None;
+        }
+        Some((value, negative, after))
+    }
+}
+
+/// The integer at `at` and the byte behind it; none where no `i64` holds it.
+///
+/// # Safety
+/// As `whole`.
+#[inline(always)]
+unsafe fn signed<S: Simd>(at: *const u8) -> Option<(i64, *const u8)> {
+    // SAFETY: as the caller promises.
+    let (value, negative, after) = unsafe { whole::<S>(at)? };
+    if value > i64::MAX as u64 {
+        // The least of all has no counterpart.
+        return (negative && value == 1 << 63).then_some((i64::MIN, after));
+    }
+    Some((if negative { -(value as i64) } else { value as i64 }, after))
+}
+
 /// # Safety
 /// As `values::read`; the column has `size_bytes` a row.
 #[inline(always)]
@@ -61,7 +105,7 @@ pub(super) unsafe fn int<S: Simd>(
 ) -> Option<*const u8> {
     // SAFETY: as the caller promises.
     unsafe {
-        let (value, after) = number::integer::<S>(at)?;
+        let (value, after) = signed::<S>(at)?;
         if value < low || value > high {
             return None;
         }
@@ -82,10 +126,97 @@ pub(super) unsafe fn int<S: Simd>(
 pub(super) unsafe fn uint64<S: Simd>(walk: &mut Walk<'_, '_>, column: ColumnId, at: *const u8) -> Option<*const u8> {
     // SAFETY: as the caller promises.
     unsafe {
-        let (value, after) = number::integer::<S>(at)?;
-        walk.reading.columns.put_unchecked(column, walk.row, u64::try_from(value).ok()?);
+        let (value, negative, after) = whole::<S>(at)?;
+        if negative && value != 0 {
+            return None;
+        }
+        walk.reading.columns.put_unchecked(column, walk.row, value);
         Some(after)
     }
+}
+
+/// The float at `at` and the byte behind it: up to 19 digits, and any exponent that `nearest` takes.
+///
+/// # Safety
+/// 64 bytes are readable at `at`.
+#[inline(always)]
+unsafe fn float<S: Simd>(at: *const u8) -> Option<(f64, *const u8)> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match number::float::<S>(at) {
+            Some(found) => Some(found),
+            None => S::long_float(at),
+        }
+    }
+}
+
+/// As `float`, where one division does not do.
+///
+/// # Safety
+/// As `float`.
+#[inline(always)]
+pub(super) unsafe fn long_float<S: Simd>(at: *const u8) -> Option<(f64, *const u8)> {
+    // SAFETY: as the caller promises; a sign, 19 digits, a point, 19 digits and an exponent of 18 are less than 64 bytes.
+    unsafe {
+        let negative = *at == b'-';
+        let first = at.add(usize::from(negative));
+        let (mut count, mut value) = S::digits(first);
+        let mut after = first.add(count);
+        if count == 16 {
+            (count, value, after) = more_digits::<S>(after, count, value)?;
+        }
+        if count == 0 || (*first == b'0' && count > 1) {
+            return None;
+        }
+        let mut power = 0;
+        if *after == b'.' {
+            let (places, fraction) = S::digits(after.add(1));
+            after = after.add(1 + places);
+            // Zeros in front are no digits that count.
+            let used = if value == 0 { 0 } else { count };
+            if places == 0 || used + places > MOST_DIGITS {
+                return None;
+            }
+            value = value * POWERS[places] + fraction;
+            power = -(places as i32);
+            if places == 16 {
+                let (all, whole, behind) = more_digits::<S>(after, used + places, value)?;
+                power -= (all - used - places) as i32;
+                (value, after) = (whole, behind);
+            }
+        }
+        if matches!(*after, b'e' | b'E') {
+            let minus = *after.add(1) == b'-';
+            let digits = after.add(1 + usize::from(minus || *after.add(1) == b'+'));
+            let (count, exponent) = S::digits(digits);
+            if count == 0 || count > 3 {
+                return None;
+            }
+            power += if minus { -(exponent as i32) } else { exponent as i32 };
+            after = digits.add(count);
+        }
+        let value = nearest(value, power)?;
+        Some((if negative { -value } else { value }, after))
+    }
+}
+
+/// Digits that a `u64` always holds.
+const MOST_DIGITS: usize = 19;
+
+/// What comes behind 16 digits: how many digits there are in all, what they are worth, and the byte behind them; none where they
+/// are more than a `u64` holds.
+///
+/// # Safety
+/// 16 bytes are readable at `at`.
+#[inline(always)]
+unsafe fn more_digits<S: Simd>(at: *const u8, count: usize, value: u64) -> Option<(usize, u64, *const u8)> {
+    // SAFETY: as the caller promises.
+    let (more, low) = unsafe { S::digits(at) };
+    if count + more > MOST_DIGITS {
+        return None;
+    }
+    // SAFETY: so many bytes were looked at.
+    Some((count + more, value * POWERS[more] + low, unsafe { at.add(more) }))
 }
 
 /// # Safety
@@ -94,7 +225,7 @@ pub(super) unsafe fn uint64<S: Simd>(walk: &mut Walk<'_, '_>, column: ColumnId, 
 pub(super) unsafe fn float64<S: Simd>(walk: &mut Walk<'_, '_>, column: ColumnId, at: *const u8) -> Option<*const u8> {
     // SAFETY: as the caller promises.
     unsafe {
-        let (value, after) = number::float::<S>(at)?;
+        let (value, after) = float::<S>(at)?;
         walk.reading.columns.put_unchecked(column, walk.row, value.to_bits());
         Some(after)
     }
@@ -112,7 +243,7 @@ pub(super) unsafe fn float32<S: Simd>(walk: &mut Walk<'_, '_>, column: ColumnId,
     const MIDDLE: u64 = 1 << 28;
     // SAFETY: as the caller promises.
     unsafe {
-        let (value, after) = number::float::<S>(at)?;
+        let (value, after) = float::<S>(at)?;
         let is_middle = value.to_bits() & LOST == MIDDLE;
         if is_middle
             || (value != 0.0 && value.abs() < f64::from(f32::MIN_POSITIVE))
@@ -196,7 +327,7 @@ pub(super) unsafe fn unix<S: Simd>(
 ) -> Option<*const u8> {
     // SAFETY: as the caller promises.
     unsafe {
-        let (value, after) = number::integer::<S>(at)?;
+        let (value, after) = signed::<S>(at)?;
         let value_us = match unit {
             UnixUnit::Seconds => value.checked_mul(1_000_000)?,
             UnixUnit::Millis => value.checked_mul(1_000)?,

@@ -8,6 +8,7 @@
 
 use super::FastField;
 use super::lists::{self, MapPlan};
+use super::numbers;
 use super::simd::portable::Portable;
 use super::values::{self, FastValue};
 use super::walker::Walk;
@@ -74,6 +75,8 @@ outlined! {
     /// `values::read_as_scalar`.
     fn read_as_scalar(walk: &mut Walk<'_, '_>, value: &FastValue, at: *const u8, depth: u32) -> Option<*const u8>
         = values::read_as_scalar;
+    /// `numbers::long_float`.
+    fn long_float(at: *const u8) -> Option<(f64, *const u8)> = numbers::long_float;
     /// `lists::list`.
     fn list(walk: &mut Walk<'_, '_>, column: ColumnId, of: &FastValue, at: *const u8, depth: u32) -> Option<*const u8>
         = lists::list;
