@@ -27,10 +27,38 @@ impl std::fmt::Display for BatchFull {
 
 impl std::error::Error for BatchFull {}
 
+/// Where a message lies.
 #[derive(Clone, Copy)]
-struct Span {
-    offset: u32,
-    size_bytes: u32,
+pub(crate) struct Span {
+    pub(crate) offset: u32,
+    pub(crate) size_bytes: u32,
+}
+
+/// Messages that a decoder has before it: they lie in memory with `PADDING_BYTES` readable behind each.
+#[derive(Clone, Copy)]
+pub(crate) struct Messages<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) spans: &'a [Span],
+    /// The data buffer of views that `bytes` is, or is part of, and where it begins there.
+    pub(crate) buffer: u32,
+    pub(crate) offset: u32,
+    /// The row of the first one.
+    pub(crate) row: usize,
+}
+
+impl<'a> Messages<'a> {
+    /// The bytes of a message.
+    #[inline(always)]
+    pub(crate) fn message(&self, index: usize) -> &'a [u8] {
+        let span = self.spans[index];
+        &self.bytes[span.offset as usize..][..span.size_bytes as usize]
+    }
+
+    /// Where it begins in the data buffer.
+    #[inline(always)]
+    pub(crate) fn offset(&self, index: usize) -> u32 {
+        self.offset + self.spans[index].offset
+    }
 }
 
 /// Messages in one padded buffer.
@@ -110,6 +138,11 @@ impl MessageBatch {
     pub fn message(&self, index: usize) -> &[u8] {
         let span = self.spans[index];
         &self.bytes()[span.offset as usize..][..span.size_bytes as usize]
+    }
+
+    /// All messages; the first one goes to row 0.
+    pub(crate) fn messages(&self) -> Messages<'_> {
+        Messages { bytes: self.bytes(), spans: &self.spans, buffer: 0, offset: 0, row: 0 }
     }
 
     /// Where a message starts in the buffer.

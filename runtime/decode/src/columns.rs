@@ -77,16 +77,52 @@ pub(crate) struct Column {
     pub(crate) len: usize,
 }
 
-impl Column {
-    /// Marks a row as not null.
+/// Where a column's rows lie: all that writing one without a check needs, at hand.
+#[derive(Clone, Copy)]
+pub(crate) struct Sink {
+    data: *mut u8,
+    /// Null of a type that is not nullable.
+    validity: *mut u8,
+}
+
+impl Sink {
+    fn of(column: &Column) -> Sink {
+        let validity = column.validity.as_ref().map_or(std::ptr::null_mut(), Buffer::start);
+        Sink { data: column.data.start(), validity }
+    }
+
+    /// Writes a row of a column whose rows are as large as `T`; of a nullable column its bit too.
     ///
     /// # Safety
-    /// The column has room for the row, and the caller has the columns for itself.
+    /// The column has rows of that size and room for this one, and the caller has the columns for itself.
     #[inline(always)]
-    unsafe fn set_valid_unchecked(&self, row: usize) {
-        if let Some(validity) = &self.validity {
+    pub(crate) unsafe fn put<T>(self, row: usize, value: T) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            self.data.cast::<T>().add(row).write(value);
+            self.set_valid(row);
+        }
+    }
+
+    /// Writes a row of a column of bits; of a nullable column its other bit too.
+    ///
+    /// # Safety
+    /// As `put`.
+    #[inline(always)]
+    pub(crate) unsafe fn put_bool(self, row: usize, value: bool) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let byte = self.data.add(row / 8);
+            byte.write(*byte & !(1 << (row % 8)) | u8::from(value) << (row % 8));
+            self.set_valid(row);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn set_valid(self, row: usize) {
+        if !self.validity.is_null() {
             // SAFETY: as the caller promises.
-            unsafe { *validity.start().add(row / 8) |= 1 << (row % 8) };
+            unsafe { *self.validity.add(row / 8) |= 1 << (row % 8) };
         }
     }
 }
@@ -100,6 +136,8 @@ pub(crate) struct Checkpoint {
 /// What a batch of messages was decoded into: one row per message, one column per column of the plan.
 pub struct DecodedColumns {
     pub(crate) columns: Vec<Column>,
+    /// One for each column.
+    sinks: Vec<Sink>,
     views: Vec<ColumnView>,
     pub(crate) arena: Arena,
     buffer_starts: Vec<*const u8>,
@@ -149,6 +187,7 @@ impl DecodedColumns {
         };
         let mut decoded = DecodedColumns {
             views: vec![empty; columns.len()],
+            sinks: columns.iter().map(Sink::of).collect(),
             columns,
             arena: Arena::new(),
             buffer_starts: Vec::new(),
@@ -186,11 +225,12 @@ impl DecodedColumns {
         if !std::mem::take(&mut self.shared) {
             return;
         }
-        for column in &mut self.columns {
+        for (column, sink) in self.columns.iter_mut().zip(&mut self.sinks) {
             column.data.unshare();
             if let Some(validity) = &mut column.validity {
                 validity.unshare();
             }
+            *sink = Sink::of(column);
         }
     }
 
@@ -245,6 +285,7 @@ impl DecodedColumns {
         if let Some(validity) = &mut column.validity {
             validity.reserve(rows.div_ceil(8));
         }
+        self.sinks[id as usize] = Sink::of(column);
         let (first, count, layout) = (column.first_child, column.child_count, column.layout);
         let child_rows = match layout {
             Layout::Items(length) => rows * length as usize,
@@ -359,6 +400,16 @@ impl DecodedColumns {
         }
     }
 
+    /// Where a column's rows lie, until it grows.
+    ///
+    /// # Safety
+    /// There is such a column.
+    #[inline(always)]
+    pub(crate) unsafe fn sink(&self, column: ColumnId) -> Sink {
+        // SAFETY: as the caller promises.
+        unsafe { *self.sinks.get_unchecked(column as usize) }
+    }
+
     /// Writes eight bytes a row; of a nullable column its bit too.
     ///
     /// # Safety
@@ -367,9 +418,7 @@ impl DecodedColumns {
     pub(crate) unsafe fn put_word_unchecked(&mut self, column: ColumnId, row: usize, word: u64) {
         // SAFETY: as the caller promises.
         unsafe {
-            let column = self.columns.get_unchecked(column as usize);
-            column.data.start().cast::<u64>().add(row).write(word);
-            column.set_valid_unchecked(row);
+            self.sink(column).put(row, word);
         }
     }
 
@@ -381,10 +430,20 @@ impl DecodedColumns {
     pub(crate) unsafe fn put_unchecked<T: Copy>(&mut self, column: ColumnId, row: usize, value: T) {
         // SAFETY: as the caller promises; blocks are aligned for every integer.
         unsafe {
-            let column = self.columns.get_unchecked(column as usize);
-            debug_assert_eq!(column.layout, Layout::Fixed(size_of::<T>() as u8));
-            column.data.start().cast::<T>().add(row).write(value);
-            column.set_valid_unchecked(row);
+            debug_assert_eq!(self.columns[column as usize].layout, Layout::Fixed(size_of::<T>() as u8));
+            self.sink(column).put(row, value);
+        }
+    }
+
+    /// Writes a bit; of a nullable column its other bit too.
+    ///
+    /// # Safety
+    /// The column is `Bits` and has room for the row.
+    #[inline(always)]
+    pub(crate) unsafe fn put_bool_unchecked(&mut self, column: ColumnId, row: usize, value: bool) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            self.sink(column).put_bool(row, value);
         }
     }
 
@@ -396,9 +455,7 @@ impl DecodedColumns {
     pub(crate) unsafe fn put_view_unchecked(&mut self, column: ColumnId, row: usize, low: u64, high: u64) {
         // SAFETY: as the caller promises.
         unsafe {
-            let column = self.columns.get_unchecked(column as usize);
-            column.data.start().cast::<[u64; 2]>().add(row).write([low, high]);
-            column.set_valid_unchecked(row);
+            self.sink(column).put(row, [low, high]);
         }
     }
 

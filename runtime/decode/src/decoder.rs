@@ -8,8 +8,8 @@
 use chalk_artifact::abi::status;
 use chalk_artifact::decode_plan::DecodePlan;
 
-use crate::batch::{MessageBatch, PADDING_BYTES};
-use crate::columns::DecodedColumns;
+use crate::batch::{MessageBatch, Messages, PADDING_BYTES, Span};
+use crate::columns::{Checkpoint, DecodedColumns};
 use crate::error::{DecodeError, Failure, PlanError};
 use crate::fast::Fast;
 use crate::program::Program;
@@ -113,17 +113,7 @@ impl Decoder {
     pub fn decode(&mut self, batch: &MessageBatch, statuses: &mut [u8], errors: &mut Vec<DecodeError>) {
         assert_eq!(statuses.len(), batch.len(), "one status per message");
         self.columns.begin(batch.len());
-        for (row, row_status) in statuses.iter_mut().enumerate() {
-            if *row_status != status::LIVE {
-                self.columns.null_message(row);
-                continue;
-            }
-            let source = Source { buffer: 0, offset: batch.offset(row) as u32 };
-            if let Err(failure) = self.message(batch.message(row), source, row) {
-                *row_status = status::FAILED;
-                errors.push(error(row as u32, *failure));
-            }
-        }
+        self.messages(batch.messages(), statuses, errors);
         self.columns.refresh_views(batch.bytes().as_ptr());
     }
 
@@ -152,36 +142,63 @@ impl Decoder {
             };
             self.message(copy, Source { buffer: taken.buffer, offset: taken.offset }, row)
         };
-        if let Err(failure) = outcome {
+        if let Err(error) = outcome {
             self.columns.arena.release(mark);
             self.columns.pop_row();
             self.columns.refresh_views(std::ptr::null());
-            return Err(error(0, *failure));
+            return Err(error);
         }
         self.columns.refresh_views(std::ptr::null());
         Ok(row)
     }
 
-    /// Decodes a message into a row; a failed one leaves a row of nulls.
-    pub(crate) fn message(&mut self, bytes: &[u8], source: Source, row: usize) -> Result<(), Box<Failure>> {
-        let checkpoint = self.columns.checkpoint();
-        self.scratch.digests.clear();
-        self.bytes += bytes.len() as u64;
-        let mut reading =
-            Reading { program: &self.program, columns: &mut self.columns, scratch: &mut self.scratch, bytes, source };
-        if let Some(fast) = &mut self.fast {
-            if fast.message(&mut reading, row, checkpoint) {
-                return Ok(());
+    /// Decodes one message into a row; a failed one leaves a row of nulls. `PADDING_BYTES` behind it are readable, unless it is too large.
+    pub(crate) fn message(&mut self, bytes: &[u8], source: Source, row: usize) -> Result<(), DecodeError> {
+        let spans = [Span { offset: 0, size_bytes: bytes.len() as u32 }];
+        let messages = Messages { bytes, spans: &spans, buffer: source.buffer, offset: source.offset, row };
+        let mut errors = Vec::new();
+        self.messages(messages, &mut [status::LIVE], &mut errors);
+        errors.pop().map_or(Ok(()), |error| Err(DecodeError { message_index: 0, ..error }))
+    }
+
+    /// Decodes messages into their rows; a failed one leaves a row of nulls.
+    fn messages(&mut self, messages: Messages<'_>, statuses: &mut [u8], errors: &mut Vec<DecodeError>) {
+        let source = Source { buffer: messages.buffer, offset: 0 };
+        let mut reading = Reading {
+            program: &self.program,
+            columns: &mut self.columns,
+            scratch: &mut self.scratch,
+            bytes: &[],
+            source,
+        };
+        for (span, &row_status) in messages.spans.iter().zip(&*statuses) {
+            self.bytes += if row_status == status::LIVE { u64::from(span.size_bytes) } else { 0 };
+        }
+        let by_scalar = &mut self.by_scalar;
+        let mut by_scalar = |reading: &mut Reading<'_>, row: usize, checkpoint: Checkpoint, row_status: &mut u8| {
+            *by_scalar += 1;
+            if let Err(failure) = reading.message(row) {
+                reading.columns.restore(&checkpoint);
+                reading.columns.null_message(row);
+                *row_status = status::FAILED;
+                errors.push(error(row as u32, *failure));
             }
-            reading.columns.restore(&checkpoint);
+        };
+        if let Some(fast) = &mut self.fast {
+            return fast.messages(&mut reading, messages, statuses, &mut by_scalar);
         }
-        self.by_scalar += 1;
-        let outcome = reading.message(row);
-        if outcome.is_err() {
-            self.columns.restore(&checkpoint);
-            self.columns.null_message(row);
+        for (index, row_status) in statuses.iter_mut().enumerate() {
+            let row = messages.row + index;
+            if *row_status != status::LIVE {
+                reading.columns.null_message(row);
+                continue;
+            }
+            let checkpoint = reading.columns.checkpoint();
+            reading.scratch.digests.clear();
+            reading.bytes = messages.message(index);
+            reading.source.offset = messages.offset(index);
+            by_scalar(&mut reading, row, checkpoint, row_status);
         }
-        outcome
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! This module must not know batches or errors.
 
+mod fixed;
 mod keys;
 mod learn;
 mod lists;
@@ -15,22 +16,24 @@ mod numbers;
 mod outlined;
 mod simd;
 mod template;
+mod templates;
 mod texts;
 mod times;
 mod values;
 mod walker;
 
+use chalk_artifact::abi::status;
 use chalk_artifact::decode_plan::UnixUnit;
 use chalk_types::IntWidth;
 
-use crate::batch::PADDING_BYTES;
+use crate::batch::{Messages, PADDING_BYTES};
 use crate::columns::{Checkpoint, ColumnId};
 use crate::program::{Field, ObjectId, Program, Shape};
-use crate::scalar::Reading;
+use crate::scalar::{Reading, Source};
 use crate::tier::Tier;
 use keys::KeyTable;
-use simd::{MARKED_BYTES, Simd};
-use template::Templates;
+use simd::{Indexed, MARKED_BYTES, SPARE_POSITIONS, Simd};
+use templates::Templates;
 use values::FastValue;
 use walker::Walk;
 
@@ -41,6 +44,22 @@ const DEEPEST: u32 = 512;
 
 /// Fields of an object that can be told apart in one word of bits.
 const MOST_FIELDS: usize = 128;
+
+/// Messages that are larger have no templates: comparing would not be what takes the time.
+const GREATEST_TEMPLATE_BYTES: usize = 64 << 10;
+
+/// Values in a template.
+const MOST_OPS: usize = 2048;
+
+/// Where the list of a message's quotes begins; before it is room for another one, without those that are escaped.
+const SPARE_LIST: usize = GREATEST_TEMPLATE_BYTES + SPARE_POSITIONS + 2;
+
+/// Room for both, and for what a template that does not fit looks at behind a list: at most the quotes of its own message, and two
+/// a value.
+const QUOTES_ROOM: usize = SPARE_LIST + 2 * GREATEST_TEMPLATE_BYTES + 2 * MOST_OPS + SPARE_POSITIONS + 2;
+
+/// Room for the marks of a message that may have a template; `index_in_pieces` makes more.
+const MARKS_ROOM: usize = GREATEST_TEMPLATE_BYTES / MARKED_BYTES + 3;
 
 /// How a field's value is read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,7 +103,22 @@ struct FastObject {
     plain: bool,
 }
 
-type Run = unsafe fn(&mut Fast, &mut Reading<'_>, usize, Checkpoint) -> bool;
+/// Reads a message that the fast tiers are not sure of: what is read, its row, where everything stood before it, and its status.
+pub(crate) type ByScalar<'a> = dyn FnMut(&mut Reading<'_>, usize, Checkpoint, &mut u8) + 'a;
+
+type Run = for<'m> unsafe fn(&mut Fast, &mut Reading<'m>, Messages<'m>, &mut [u8], &mut ByScalar<'_>);
+
+/// A message that was looked at from afar, and where it goes.
+struct Seen {
+    start: *const u8,
+    /// Its quotes, with its start before them and its end behind.
+    quotes: *const u32,
+    quote_count: usize,
+    /// Bytes that are backslashes or control characters.
+    odd: u32,
+    row: usize,
+    source: Source,
+}
 
 /// The fast tiers of one decoder.
 pub(crate) struct Fast {
@@ -93,6 +127,8 @@ pub(crate) struct Fast {
     run: Run,
     /// Where the special bytes of the message under way are.
     marks: Vec<u64>,
+    /// And where its quotes are; `QUOTES_ROOM` of them.
+    quotes: Vec<u32>,
     /// Messages read along a template.
     pub(crate) by_template: u64,
     /// Messages read by the walker.
@@ -118,7 +154,8 @@ impl Fast {
             objects: objects?,
             templates: Templates::default(),
             run,
-            marks: Vec::new(),
+            marks: vec![0; MARKS_ROOM],
+            quotes: vec![0; QUOTES_ROOM],
             by_template: 0,
             by_walker: 0,
         })
@@ -129,13 +166,98 @@ impl Fast {
         (self.templates.learned, self.templates.replaced)
     }
 
+    /// Reads messages whose status is `LIVE` into their rows, and nulls for the others. What it is not sure to read as the scalar parser would, that one reads.
+    pub(crate) fn messages<'m>(
+        &mut self,
+        reading: &mut Reading<'m>,
+        messages: Messages<'m>,
+        statuses: &mut [u8],
+        by_scalar: &mut ByScalar<'_>,
+    ) {
+        // SAFETY: `new` chose `run` for a tier that the processor has.
+        unsafe { (self.run)(self, reading, messages, statuses, by_scalar) }
+    }
+
     /// Reads the message into the row, if it is sure to do it as the scalar parser would. Where it is not, columns may
     /// have been written, and list items and text appended: the caller takes those back.
     ///
-    /// `PADDING_BYTES` behind the message are readable.
-    pub(crate) fn message(&mut self, reading: &mut Reading<'_>, row: usize, checkpoint: Checkpoint) -> bool {
-        // SAFETY: `new` chose `run` for a tier that the processor has; the caller vouches for the padding.
-        unsafe { (self.run)(self, reading, row, checkpoint) }
+    /// # Safety
+    /// As `run`; the message's marks and quotes are written, if it was small enough to be looked at.
+    #[inline(always)]
+    unsafe fn message<S: Simd>(
+        &mut self,
+        reading: &mut Reading<'_>,
+        row: usize,
+        checkpoint: Checkpoint,
+        looked_at: Option<Indexed>,
+    ) -> bool {
+        let bytes = reading.bytes;
+        let range = bytes.as_ptr_range();
+        let may_have_template = looked_at.is_some();
+        // SAFETY: as the caller promises; `index_in_pieces` has made room.
+        unsafe {
+            let indexed = match looked_at {
+                Some(indexed) => indexed,
+                None => S::index_in_pieces(self, bytes),
+            };
+            if !indexed.is_ascii && simdutf8::basic::from_utf8(bytes).is_err() {
+                return false;
+            }
+            // A quote that only seems to be there, just behind the end, is looked at from one byte further on.
+            self.marks[bytes.len() / MARKED_BYTES + 1..][..2].fill(0);
+            let mut walk = Walk {
+                objects: &self.objects,
+                max_depth: reading.program.max_depth.min(DEEPEST),
+                reading,
+                start: range.start,
+                end: range.end,
+                size: bytes.len(),
+                row,
+                marks: self.marks.as_ptr(),
+                quotes: self.quotes[SPARE_LIST + 1..].as_ptr(),
+                quote_count: indexed.quotes,
+                odd: indexed.odd,
+                spare_quotes: self.quotes.as_mut_ptr(),
+                knows_escapes: false,
+                checkpoint,
+            };
+            if may_have_template && self.templates.run::<S>(&mut walk) {
+                self.by_template += 1;
+                return true;
+            }
+            walk.undo();
+            if !walk.message::<S>() {
+                return false;
+            }
+            self.by_walker += 1;
+            let program = walk.reading.program;
+            self.templates.learn(program, &self.objects, bytes);
+            true
+        }
+    }
+
+    /// As `Simd::index`, for a message of which only the marks are wanted, and whose quotes would be more than there is room for.
+    ///
+    /// # Safety
+    /// As `Simd::index`.
+    #[inline(always)]
+    unsafe fn index_in_pieces<S: Simd>(&mut self, bytes: &[u8]) -> Indexed {
+        const { assert!(GREATEST_TEMPLATE_BYTES.is_multiple_of(MARKED_BYTES)) };
+        let words = bytes.len() / MARKED_BYTES + 3;
+        if self.marks.len() < words {
+            self.marks.resize(words, 0);
+        }
+        let quotes = self.quotes.as_mut_ptr();
+        let mut indexed = Indexed { is_ascii: true, ..Indexed::default() };
+        for (index, piece) in bytes.chunks(GREATEST_TEMPLATE_BYTES).enumerate() {
+            // SAFETY: as the caller promises; behind a piece comes the next one or the padding. A piece writes one word of marks more than it
+            // fills, which the next one writes over.
+            unsafe {
+                let marks = self.marks.as_mut_ptr().add(index * GREATEST_TEMPLATE_BYTES / MARKED_BYTES);
+                indexed.is_ascii &= S::index(piece.as_ptr(), piece.len(), marks, quotes).is_ascii;
+            }
+        }
+        indexed
     }
 }
 
@@ -185,63 +307,80 @@ fn action(field: &Field) -> (Action, ColumnId) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
-unsafe fn run_avx2(fast: &mut Fast, reading: &mut Reading<'_>, row: usize, checkpoint: Checkpoint) -> bool {
+unsafe fn run_avx2<'m>(
+    fast: &mut Fast,
+    reading: &mut Reading<'m>,
+    messages: Messages<'m>,
+    statuses: &mut [u8],
+    by_scalar: &mut ByScalar<'_>,
+) {
     // SAFETY: the caller has made sure of the instruction set.
-    unsafe { run::<simd::avx2::Avx2>(fast, reading, row, checkpoint) }
+    unsafe { run::<simd::avx2::Avx2>(fast, reading, messages, statuses, by_scalar) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,bmi1,bmi2,popcnt,lzcnt")]
-unsafe fn run_avx512(fast: &mut Fast, reading: &mut Reading<'_>, row: usize, checkpoint: Checkpoint) -> bool {
+unsafe fn run_avx512<'m>(
+    fast: &mut Fast,
+    reading: &mut Reading<'m>,
+    messages: Messages<'m>,
+    statuses: &mut [u8],
+    by_scalar: &mut ByScalar<'_>,
+) {
     // SAFETY: the caller has made sure of the instruction set.
-    unsafe { run::<simd::avx512::Avx512>(fast, reading, row, checkpoint) }
+    unsafe { run::<simd::avx512::Avx512>(fast, reading, messages, statuses, by_scalar) }
 }
 
 /// # Safety
-/// The processor has the instruction set; `PADDING_BYTES` behind the message are readable.
+/// The processor has the instruction set.
 #[inline(always)]
-unsafe fn run<S: Simd>(fast: &mut Fast, reading: &mut Reading<'_>, row: usize, checkpoint: Checkpoint) -> bool {
+unsafe fn run<'m, S: Simd>(
+    fast: &mut Fast,
+    reading: &mut Reading<'m>,
+    messages: Messages<'m>,
+    statuses: &mut [u8],
+    by_scalar: &mut ByScalar<'_>,
+) {
     const { assert!(PADDING_BYTES >= 64) };
-    let bytes = reading.bytes;
-    if bytes.len() > reading.program.max_message_bytes {
-        return false;
-    }
-    let range = bytes.as_ptr_range();
-    // SAFETY: as the caller promises.
-    unsafe {
-        let words = bytes.len() / MARKED_BYTES + 3;
-        if fast.marks.len() < words {
-            fast.marks.resize(words, 0);
+    let max_bytes = reading.program.max_message_bytes;
+    // The list of quotes has the message's start before the first one.
+    let quotes = fast.quotes[SPARE_LIST..].as_mut_ptr();
+    for (index, row_status) in statuses.iter_mut().enumerate() {
+        let row = messages.row + index;
+        if *row_status != status::LIVE {
+            reading.columns.null_message(row);
+            continue;
         }
-        let marks = fast.marks.as_mut_ptr();
-        let is_ascii = S::mark(range.start, bytes.len(), marks);
-        // A quote that only seems to be there, just behind the end, is looked at from one byte further on.
-        marks.add(words - 2).write(0);
-        marks.add(words - 1).write(0);
-        if !is_ascii && simdutf8::basic::from_utf8(bytes).is_err() {
-            return false;
+        let bytes = messages.message(index);
+        let source = Source { buffer: messages.buffer, offset: messages.offset(index) };
+        let is_small = bytes.len() <= GREATEST_TEMPLATE_BYTES.min(max_bytes);
+        let mut indexed = Indexed::default();
+        if is_small {
+            // SAFETY: there is room for the marks and quotes of a message that may have a template, and for what ends them; the caller vouches
+            // for the padding.
+            let is_read = unsafe {
+                indexed = S::index(bytes.as_ptr(), bytes.len(), fast.marks.as_mut_ptr(), quotes.add(1));
+                quotes.write(0);
+                quotes.add(indexed.quotes + 1).write(bytes.len() as u32);
+                let seen =
+                    Seen { start: bytes.as_ptr(), quotes, quote_count: indexed.quotes, odd: indexed.odd, row, source };
+                (indexed.is_ascii || simdutf8::basic::from_utf8(bytes).is_ok())
+                    && fast.templates.read_fixed::<S>(&seen, reading.columns)
+            };
+            if is_read {
+                fast.by_template += 1;
+                continue;
+            }
         }
-        let mut walk = Walk {
-            objects: &fast.objects,
-            max_depth: reading.program.max_depth.min(DEEPEST),
-            reading,
-            start: range.start,
-            end: range.end,
-            row,
-            marks,
-            checkpoint,
-        };
-        if fast.templates.run::<S>(&mut walk) {
-            fast.by_template += 1;
-            return true;
+        let checkpoint = reading.columns.checkpoint();
+        reading.scratch.digests.clear();
+        (reading.bytes, reading.source) = (bytes, source);
+        // SAFETY: as the caller promises.
+        let is_read = bytes.len() <= max_bytes
+            && unsafe { S::message(fast, reading, row, checkpoint, is_small.then_some(indexed)) };
+        if !is_read {
+            reading.columns.restore(&checkpoint);
+            by_scalar(reading, row, checkpoint, row_status);
         }
-        walk.undo();
-        if !walk.message::<S>() {
-            return false;
-        }
-        fast.by_walker += 1;
-        let program = walk.reading.program;
-        fast.templates.learn(program, &fast.objects, bytes);
-        true
     }
 }

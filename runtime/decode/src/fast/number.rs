@@ -50,7 +50,8 @@ pub(super) unsafe fn integer<S: Simd>(at: *const u8) -> Option<(i64, *const u8)>
     }
 }
 
-const POWERS: [u64; 16] = {
+/// Powers of ten.
+pub(super) const POWERS: [u64; 16] = {
     let mut powers = [1; 16];
     let mut index = 1;
     while index < 16 {
@@ -87,6 +88,106 @@ pub(super) unsafe fn float<S: Simd>(at: *const u8) -> Option<(f64, *const u8)> {
         }
         let value = mantissa as f64 / FLOAT_POWERS[scale];
         Some((if negative { -value } else { value }, after))
+    }
+}
+
+/// The integer that the `size_bytes` at `at` are, written without fraction and exponent.
+///
+/// # Safety
+/// 64 bytes are readable at `at`.
+#[inline(always)]
+pub(super) unsafe fn integer_of<S: Simd>(at: *const u8, size_bytes: usize) -> Option<i64> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let negative = *at == b'-';
+        let first = at.add(usize::from(negative));
+        let count = size_bytes.wrapping_sub(usize::from(negative));
+        if count.wrapping_sub(1) >= 16 {
+            return integer::<S>(at).filter(|found| found.1 == at.wrapping_add(size_bytes)).map(|found| found.0);
+        }
+        let value = S::digits_of(first, count)? as i64;
+        if (*first == b'0') & (count > 1) {
+            return None;
+        }
+        Some(if negative { -value } else { value })
+    }
+}
+
+/// The float that the `size_bytes` at `at` are, written without exponent and with few enough digits for one exact division.
+///
+/// # Safety
+/// 64 bytes are readable at `at`.
+#[inline(always)]
+pub(super) unsafe fn float_of<S: Simd>(at: *const u8, size_bytes: usize) -> Option<f64> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let negative = *at == b'-';
+        let first = at.add(usize::from(negative));
+        let count = size_bytes.wrapping_sub(usize::from(negative));
+        if count.wrapping_sub(1) >= 16 {
+            return float::<S>(at).filter(|found| found.1 == at.wrapping_add(size_bytes)).map(|found| found.0);
+        }
+        let (mantissa, scale) = S::decimal_of(first, count)?;
+        let leads_with_zero = (*first == b'0') & (count > 1) & (*first.add(1) != b'.');
+        if leads_with_zero | (mantissa > 1 << 53) {
+            return None;
+        }
+        let value = mantissa as f64 / FLOAT_POWERS[scale];
+        Some(if negative { -value } else { value })
+    }
+}
+
+/// The most bytes of a number that are looked at at once.
+pub(super) const MOST_BYTES: usize = 32;
+
+/// Whether the `size_bytes` at `at`, at most `MOST_BYTES`, are an integer without a sign.
+///
+/// # Safety
+/// 32 bytes are readable at `at`.
+#[inline(always)]
+pub(super) unsafe fn is_plain_integer<S: Simd>(at: *const u8, size_bytes: usize) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let others = !u64::from(S::find_digits(at)) & ((1u64 << size_bytes) - 1);
+        others == 0 && size_bytes != 0 && (*at != b'0' || size_bytes == 1)
+    }
+}
+
+/// Whether the `size_bytes` at `at`, at most `MOST_BYTES`, are a number with a fraction and without an exponent.
+///
+/// # Safety
+/// 33 bytes are readable at `at`.
+#[inline(always)]
+pub(super) unsafe fn is_plain_decimal<S: Simd>(at: *const u8, size_bytes: usize) -> bool {
+    // SAFETY: as the caller promises; the point is at most 32 bytes further on.
+    unsafe {
+        let sign = u64::from(*at == b'-');
+        // What is neither a digit nor the sign: the point.
+        let others =
+            (!u64::from(S::find_digits(at)) & ((1u64 << size_bytes) - 1)) - (sign & u64::from(size_bytes != 0));
+        let point = (others | 1 << MOST_BYTES).trailing_zeros() as usize;
+        let whole = point.wrapping_sub(sign as usize);
+        // Whether the whole part begins with 0, or is it, cannot be foreseen, so it is no branch.
+        let is_whole = (*at.add(sign as usize) != b'0') | (whole == 1);
+        others & others.wrapping_sub(1) == 0
+            && *at.add(point) == b'.'
+            && point + 1 < size_bytes
+            && (whole.wrapping_sub(1) < MOST_BYTES) & is_whole
+    }
+}
+
+/// Whether the `size_bytes` at `at` are a number without an exponent; false also where they are too many to be looked at at once.
+///
+/// # Safety
+/// 64 bytes are readable at `at`.
+#[inline(always)]
+pub(super) unsafe fn is_plain_number<S: Simd>(at: *const u8, size_bytes: usize) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        size_bytes <= MOST_BYTES
+            && (is_plain_integer::<S>(at, size_bytes)
+                || is_plain_decimal::<S>(at, size_bytes)
+                || size_bytes > 1 && *at == b'-' && is_plain_integer::<S>(at.add(1), size_bytes - 1))
     }
 }
 

@@ -6,14 +6,19 @@
 //!
 //! This file must not know what the functions do.
 
-use super::FastField;
+use super::fixed::{self, Fixed};
 use super::lists::{self, MapPlan};
 use super::numbers;
+use super::simd::Indexed;
 use super::simd::portable::Portable;
+use super::template::{Op, Template};
+use super::templates::Templates;
 use super::values::{self, FastValue};
 use super::walker::Walk;
-use crate::columns::ColumnId;
+use super::{Fast, FastField};
+use crate::columns::{Checkpoint, ColumnId};
 use crate::program::ObjectId;
+use crate::scalar::Reading;
 
 macro_rules! outlined {
     ($(
@@ -77,6 +82,24 @@ outlined! {
         = values::read_as_scalar;
     /// `numbers::long_float`.
     fn long_float(at: *const u8) -> Option<(f64, *const u8)> = numbers::long_float;
+    /// `Fast::message`.
+    fn message(fast: &mut Fast, reading: &mut Reading<'_>, row: usize, before: Checkpoint, looked_at: Option<Indexed>) -> bool
+        = Fast::message;
+    /// `Fast::index_in_pieces`.
+    fn index_in_pieces(fast: &mut Fast, bytes: &[u8]) -> Indexed = Fast::index_in_pieces;
+    /// `Templates::run_others`.
+    fn run_others(templates: &mut Templates, walk: &mut Walk<'_, '_>) -> bool = Templates::run_others;
+    /// `Template::run_with_care`.
+    fn run_with_care(template: &Template, walk: &mut Walk<'_, '_>) -> bool = Template::run_with_care;
+    /// `Template::run_step_by_step`.
+    fn run_step_by_step(template: &Template, walk: &mut Walk<'_, '_>) -> bool = Template::run_step_by_step;
+    /// `Template::value`.
+    fn template_value(template: &Template, walk: &mut Walk<'_, '_>, op: &Op, value: *const u8) -> Option<usize>
+        = Template::value;
+    /// `Fixed::read_others`.
+    fn read_others(fixed: &Fixed, template: &Template, walk: &mut Walk<'_, '_>) -> bool = Fixed::read_others;
+    /// `fixed::skipped_otherwise`.
+    fn skipped_otherwise(at: *const u8, size_bytes: usize) -> bool = fixed::skipped_otherwise;
     /// `lists::list`.
     fn list(walk: &mut Walk<'_, '_>, column: ColumnId, of: &FastValue, at: *const u8, depth: u32) -> Option<*const u8>
         = lists::list;

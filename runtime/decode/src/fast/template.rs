@@ -1,45 +1,81 @@
 //! Tier 1: messages that have the keys of an earlier one, in its order and with its blanks.
 //!
 //! Producers write the same keys in the same order, so all text between two values is the same in every message: a
-//! template holds it as literals and compares 64 bytes at once instead of parsing them. It was learned from a message that
+//! template holds it as literals and compares it as a whole instead of parsing it. It was learned from a message that
 //! was accepted, so what equals it needs no further check. What differs is a value's business, or a miss.
 //!
-//! This file must not know how a template is learned.
+//! Values are found by ordinal, not one behind the other (`fixed` does that for a message as a whole, what is here step by step): one pass over the message has listed its quotes, a literal's last
+//! quote says where the value behind it begins, and the next quote where it ends. So the processor reads many fields at once; that each
+//! value ends where the next literal begins is tested beside, and counts at the end.
+//!
+//! This file must not know how a template is learned, or which one is tried.
 
+use super::fixed::Fixed;
+use super::number;
 use super::simd::Simd;
 use super::walker::Walk;
-use super::{FastField, FastObject};
-use crate::program::{ObjectId, Program};
+use super::{FastField, Seen, walker};
+use crate::columns::{ColumnId, DecodedColumns};
+use crate::program::ObjectId;
 
-/// Templates that are kept.
-const MOST_TEMPLATES: usize = 4;
-/// Messages that hit between two attempts to learn.
-const LEARN_EVERY: u32 = 256;
-/// Misses in a row after which templates are no longer tried for every message.
-const MISSES_TO_DOUBT: u32 = 16;
-/// How often they are tried then.
-const TRY_EVERY: u32 = 32;
+/// Bytes of a literal that are compared at once.
+pub(super) const HEAD_BYTES: usize = 32;
 
-/// What follows a literal.
-#[derive(Clone, Copy, Debug)]
+/// `Op::gap` where no quote says where the value ends.
+pub(super) const NO_GAP: u32 = u32::MAX;
+
+/// What a value was in the earlier message: what is tried first.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Step {
-    /// A value that nobody reads; of the earlier message it was a string.
+    /// Nobody reads it; a string.
     SkipString,
-    /// Any value that nobody reads.
+    /// Nobody reads it; an integer without a sign.
+    SkipInteger,
+    /// Nobody reads it; another number.
+    SkipDecimal,
+    /// Nobody reads it; `true`, `false` or `null`.
+    SkipWord,
+    /// Nobody reads it.
     Skip,
-    /// A value that is read.
-    Read(FastField),
+    /// `Action::Int64`.
+    Int64,
+    /// `Action::Float64`.
+    Float64,
+    /// `Action::String`.
+    String,
+    /// `Action::Bool`.
+    Bool,
+    /// A field of another kind.
+    Read,
 }
 
 /// A literal and the value behind it.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Op {
+    /// The literal's first bytes, then zeros.
+    pub(super) head: [u8; HEAD_BYTES],
+    /// The literal in `Template::literals`.
     pub(super) literal: u32,
     pub(super) literal_bytes: u32,
-    pub(super) step: Step,
+    /// From the value's end to the next quote of a literal (or to the message's end, in the tail).
+    pub(super) gap: u32,
+    /// Quotes in the literal.
+    pub(super) quotes: u16,
+    /// From the last of them to the value.
+    pub(super) after_quote: u16,
     /// Objects and arrays open around the value.
-    pub(super) depth: u32,
+    pub(super) depth: u16,
+    pub(super) step: Step,
+    /// The first byte of the value in the earlier message.
+    pub(super) first: u8,
+    /// Of steps that write one column.
+    pub(super) column: ColumnId,
+    /// Of steps that read: the field in `Template::fields`.
+    pub(super) field: u32,
 }
+
+const _: () = assert!(size_of::<Op>() == 64, "an operation is one cache line");
 
 /// A field that the earlier message did not have, or had as null where others have an object.
 #[derive(Clone, Copy, Debug)]
@@ -60,152 +96,204 @@ pub(super) struct Template {
     /// All literals, then padding.
     pub(super) literals: Vec<u8>,
     pub(super) ops: Vec<Op>,
+    pub(super) fields: Vec<FastField>,
     /// The literal behind the last value.
     pub(super) tail: u32,
     pub(super) tail_bytes: u32,
+    pub(super) tail_quotes: u32,
+    /// Control characters in all literals; no literal has a backslash.
+    pub(super) odd: u32,
     pub(super) rest: Vec<Rest>,
-    hits: u64,
-}
-
-/// The templates of one decoder.
-#[derive(Default)]
-pub(super) struct Templates {
-    templates: Vec<Template>,
-    latest: usize,
-    misses_in_a_row: u32,
-    since_try: u32,
-    credit: u32,
-    until_credit: u32,
-    /// Memory for the next one.
-    spare: Template,
-    /// Templates that were learned.
-    pub(super) learned: u64,
-    /// Those of them that took the place of another.
-    pub(super) replaced: u64,
-}
-
-impl Templates {
-    /// Reads the message along a template, if one fits.
-    ///
-    /// # Safety
-    /// As `Walk::read_object`.
-    #[inline(always)]
-    pub(super) unsafe fn run<S: Simd>(&mut self, walk: &mut Walk<'_, '_>) -> bool {
-        let Some(latest) = self.templates.get_mut(self.latest) else { return false };
-        if self.misses_in_a_row < MISSES_TO_DOUBT {
-            // SAFETY: as the caller promises.
-            if unsafe { latest.run::<S>(walk) } {
-                latest.hits += 1;
-                self.misses_in_a_row = 0;
-                return true;
-            }
-        } else {
-            self.since_try += 1;
-            if self.since_try < TRY_EVERY {
-                return false;
-            }
-            self.since_try = 0;
-        }
-        // SAFETY: as the caller promises.
-        unsafe { self.run_others::<S>(walk) }
-    }
-
-    #[inline(never)]
-    unsafe fn run_others<S: Simd>(&mut self, walk: &mut Walk<'_, '_>) -> bool {
-        for index in 0..self.templates.len() {
-            if index == self.latest && self.misses_in_a_row < MISSES_TO_DOUBT {
-                continue;
-            }
-            walk.undo();
-            // SAFETY: as the caller promises.
-            if unsafe { self.templates[index].run::<S>(walk) } {
-                self.templates[index].hits += 1;
-                self.latest = index;
-                self.misses_in_a_row = 0;
-                return true;
-            }
-        }
-        self.misses_in_a_row = self.misses_in_a_row.saturating_add(1);
-        false
-    }
-
-    /// Makes a template of a message that was accepted, now and then: where every message is different, learning must not
-    /// cost more than it can bring.
-    #[inline(never)]
-    pub(super) fn learn(&mut self, program: &Program, objects: &[FastObject], bytes: &[u8]) {
-        if self.credit == 0 && !self.templates.is_empty() {
-            self.until_credit = self.until_credit.saturating_sub(1);
-            if self.until_credit > 0 {
-                return;
-            }
-            self.credit = 1;
-        }
-        if !super::learn::learn(program, objects, bytes, &mut self.spare) {
-            self.until_credit = LEARN_EVERY;
-            self.credit = 0;
-            return;
-        }
-        self.credit = if self.templates.is_empty() { MOST_TEMPLATES as u32 } else { self.credit };
-        self.credit -= 1;
-        self.learned += 1;
-        self.until_credit = LEARN_EVERY;
-        self.misses_in_a_row = 0;
-        if self.templates.len() < MOST_TEMPLATES {
-            self.latest = self.templates.len();
-            self.templates.push(std::mem::take(&mut self.spare));
-            return;
-        }
-        let mut least = 0;
-        for index in 0..self.templates.len() {
-            self.templates[index].hits /= 2;
-            if self.templates[index].hits < self.templates[least].hits {
-                least = index;
-            }
-        }
-        std::mem::swap(&mut self.templates[least], &mut self.spare);
-        self.replaced += 1;
-        self.latest = least;
-    }
+    pub(super) fixed: Fixed,
+    /// Whether there is nothing to do but what `Fixed::read` does.
+    pub(super) is_plain: bool,
 }
 
 impl Template {
     pub(super) fn clear(&mut self) {
         self.literals.clear();
         self.ops.clear();
+        self.fields.clear();
         self.rest.clear();
-        self.hits = 0;
+        self.fixed.clear();
     }
 
+    /// Reads the message, if it has this shape.
+    ///
+    /// # Safety
+    /// As `Walk::read_object`.
     #[inline(always)]
-    unsafe fn run<S: Simd>(&self, walk: &mut Walk<'_, '_>) -> bool {
-        let end = walk.end;
-        let mut at = walk.start;
-        let literals = self.literals.as_ptr();
-        // SAFETY: literals end with padding. A literal is compared only where the message still has as many bytes, so that `at`
-        // never passes `end` by more than a number does (a few bytes; the next literal is then refused).
+    pub(super) unsafe fn run<S: Simd>(&self, walk: &mut Walk<'_, '_>) -> bool {
+        // SAFETY: as the caller promises.
+        unsafe {
+            // Where the message equals the literals, these have so many of its odd bytes: if that is all, values have none.
+            if walk.odd != self.odd {
+                return S::run_with_care(self, walk);
+            }
+            if self.fixed.may_fit(walk.quote_count) && self.fixed.read::<S>(&walk.seen(), walk.reading.columns) {
+                return (!self.fixed.has_others() || S::read_others(&self.fixed, self, walk))
+                    && (self.rest.is_empty() || self.finish(walk));
+            }
+            S::run_step_by_step(self, walk)
+        }
+    }
+
+    /// Reads the message, if it has this shape and there is nothing to it but values at fixed ordinals.
+    ///
+    /// # Safety
+    /// As `Walk::read_object`.
+    #[inline(always)]
+    pub(super) unsafe fn read_fixed<S: Simd>(&self, seen: &Seen, columns: &mut DecodedColumns) -> bool {
+        // SAFETY: as the caller promises.
+        self.is_plain
+            && seen.odd == self.odd
+            && self.fixed.may_fit(seen.quote_count)
+            && unsafe { self.fixed.read::<S>(seen, columns) }
+    }
+
+    /// Reads a message of which perhaps a value has become null, or is no longer.
+    #[inline(always)]
+    pub(super) unsafe fn run_step_by_step<S: Simd>(&self, walk: &mut Walk<'_, '_>) -> bool {
+        walk.undo();
+        // SAFETY: as the caller promises.
+        unsafe { self.follow::<S, true>(walk) }
+    }
+
+    /// Reads a message that has backslashes or control characters in its values.
+    #[inline(always)]
+    pub(super) unsafe fn run_with_care<S: Simd>(&self, walk: &mut Walk<'_, '_>) -> bool {
+        // SAFETY: as the caller promises.
+        unsafe {
+            walk.drop_escaped_quotes::<S>();
+            self.follow::<S, false>(walk)
+        }
+    }
+
+    /// `PLAIN`: no value has a backslash or a control character, if the literals fit.
+    #[inline(always)]
+    unsafe fn follow<S: Simd, const PLAIN: bool>(&self, walk: &mut Walk<'_, '_>) -> bool {
+        let (start, size) = (walk.start, walk.size);
+        // The quotes that are not used yet. Behind the last one stands `size`; what stands further on is of earlier messages, so that
+        // no position is trusted before it was compared with `size`.
+        let mut quotes = walk.quotes;
+        // Where the value before ends.
+        let mut after = 0;
+        // SAFETY: a literal is compared where the value before ends, if the value behind it begins inside the message, which is where
+        // that is read; so reads stay within the padding, and literals have padding of their own. `quotes` moves by at
+        // most the quotes of all literals and two a value, for which `Walk::quotes` has room.
         unsafe {
             for op in &self.ops {
-                let size = op.literal_bytes as usize;
-                if (end as isize - at as isize) <= size as isize
-                    || !S::equal(at, literals.add(op.literal as usize), size)
-                {
+                let literal_bytes = op.literal_bytes as usize;
+                let at = if op.quotes != 0 {
+                    let at = *quotes.add(usize::from(op.quotes) - 1) as usize + usize::from(op.after_quote);
+                    quotes = quotes.add(usize::from(op.quotes));
+                    // What was found by ordinal must be what was found behind the value before. Hidden from the compiler, which would
+                    // else go on with the one instead of the other, and so wait for it.
+                    if S::opaque(at.wrapping_sub(after)) != literal_bytes {
+                        return false;
+                    }
+                    at
+                } else {
+                    after + literal_bytes
+                };
+                if at >= size {
                     return false;
                 }
-                at = at.add(size);
-                let after = match &op.step {
-                    Step::SkipString if *at == b'"' => walk.skip_string::<S>(at),
-                    Step::SkipString | Step::Skip => walk.skip_value::<S>(at, op.depth),
-                    Step::Read(field) => walk.read::<S>(field, at, op.depth),
+                let literal = start.add(at).sub(literal_bytes);
+                if literal_bytes <= HEAD_BYTES {
+                    if !S::equal_32(literal, op.head.as_ptr(), literal_bytes) {
+                        return false;
+                    }
+                } else if !S::equal(literal, self.literals.as_ptr().add(op.literal as usize), literal_bytes) {
+                    return false;
+                }
+                let value = start.add(at);
+                // The next quote is one of the value's own, or it tells where the value ends.
+                let quote = *quotes as usize;
+                if op.step == Step::SkipString && quote == at {
+                    let close = *quotes.add(1) as usize;
+                    quotes = quotes.add(2);
+                    after = close + 1;
+                    if !PLAIN && !walk.is_plain(at, close) {
+                        let Some(stop) = walk.skip_string::<S>(value) else { return false };
+                        after = walk.position(stop);
+                    }
+                    continue;
+                }
+                let expected = quote.wrapping_sub(op.gap as usize);
+                after = match op.step {
+                    Step::String if quote == at => {
+                        let close = *quotes.add(1) as usize;
+                        quotes = quotes.add(2);
+                        if PLAIN || walk.is_plain(at, close) {
+                            walk.put_string(op.column, at + 1, close);
+                            close + 1
+                        } else if let Some(stop) = walk.read_string::<S>(op.column, value) {
+                            walk.position(stop)
+                        } else {
+                            return false;
+                        }
+                    }
+                    Step::SkipInteger | Step::SkipDecimal
+                        if number::is_plain_number::<S>(value, expected.wrapping_sub(at)) =>
+                    {
+                        expected
+                    }
+                    Step::Int64 if let Some((integer, stop)) = number::integer::<S>(value) => {
+                        walk.reading.columns.put_word_unchecked(op.column, walk.row, integer as u64);
+                        walk.position(stop)
+                    }
+                    Step::Float64 if let Some((float, stop)) = number::float::<S>(value) => {
+                        walk.reading.columns.put_word_unchecked(op.column, walk.row, float.to_bits());
+                        walk.position(stop)
+                    }
+                    Step::Bool if let Some((value, word_bytes)) = walker::boolean(value) => {
+                        walk.reading.columns.put_bool_unchecked(op.column, walk.row, value);
+                        at + word_bytes
+                    }
+                    Step::SkipWord if let Some(word_bytes) = walker::word(value) => at + word_bytes,
+                    _ => {
+                        let Some(stop) = S::template_value(self, walk, op, value) else { return false };
+                        if quotes > walk.quotes.add(walk.quote_count) {
+                            return false;
+                        }
+                        // `stop` is before the message's end, and the last position is that end.
+                        while (*quotes as usize) < stop {
+                            quotes = quotes.add(1);
+                        }
+                        stop
+                    }
                 };
-                let Some(after) = after else { return false };
-                at = after;
             }
-            let size = self.tail_bytes as usize;
-            if (end as isize - at as isize) != size as isize || !S::equal(at, literals.add(self.tail as usize), size) {
+            // So `quotes` was never taken from behind its end.
+            let used = quotes.offset_from(walk.quotes) as usize + self.tail_quotes as usize;
+            let tail_bytes = self.tail_bytes as usize;
+            if size.wrapping_sub(after) != tail_bytes
+                || used != walk.quote_count
+                || !S::equal(start.add(after), self.literals.as_ptr().add(self.tail as usize), tail_bytes)
+            {
                 return false;
             }
         }
         self.rest.is_empty() || self.finish(walk)
+    }
+
+    /// A value that is not what it was in the earlier message, or of a kind that is read by others.
+    ///
+    /// # Safety
+    /// As `Walk::read_object`.
+    #[inline(always)]
+    pub(super) unsafe fn value<S: Simd>(&self, walk: &mut Walk<'_, '_>, op: &Op, value: *const u8) -> Option<usize> {
+        // SAFETY: as the caller promises.
+        let stop = unsafe {
+            match op.step {
+                Step::SkipString | Step::SkipInteger | Step::SkipDecimal | Step::SkipWord | Step::Skip => {
+                    walk.skip_value::<S>(value, u32::from(op.depth))?
+                }
+                _ => walk.read::<S>(&self.fields[op.field as usize], value, u32::from(op.depth))?,
+            }
+        };
+        Some(walk.position(stop))
     }
 
     #[inline(never)]

@@ -12,11 +12,11 @@
 use super::number;
 use super::simd::portable::load;
 use super::simd::{MARKED_BYTES, Simd};
-use super::{Action, FastField, FastObject};
+use super::{Action, FastField, FastObject, Seen};
 use crate::columns::{Checkpoint, ColumnId};
 use crate::program::ObjectId;
-use crate::scalar::Reading;
 use crate::scalar::grammar::check_escape;
+use crate::scalar::{Reading, Source};
 
 /// A message on its way into a row.
 pub(super) struct Walk<'w, 'r> {
@@ -24,7 +24,17 @@ pub(super) struct Walk<'w, 'r> {
     pub(super) reading: &'w mut Reading<'r>,
     pub(super) start: *const u8,
     pub(super) end: *const u8,
+    pub(super) size: usize,
     pub(super) row: usize,
+    /// The positions of its quotes, then `size`, with room for what templates look at.
+    pub(super) quotes: *const u32,
+    pub(super) quote_count: usize,
+    /// Bytes that are backslashes or control characters.
+    pub(super) odd: u32,
+    /// Room for another list of quotes.
+    pub(super) spare_quotes: *mut u32,
+    /// Whether escaped quotes are no longer listed.
+    pub(super) knows_escapes: bool,
     /// Where the special bytes are (`Simd::mark`), and two words of zeros.
     pub(super) marks: *const u64,
     pub(super) max_depth: u32,
@@ -53,6 +63,31 @@ const ALSE: u32 = u32::from_le_bytes(*b"alse");
 unsafe fn load_4(at: *const u8) -> u32 {
     // SAFETY: the caller gives 4 readable bytes.
     u32::from_le(unsafe { at.cast::<u32>().read_unaligned() })
+}
+
+/// The bool at `at`, and its size. Both are looked for in any case, because which it is cannot be foreseen.
+///
+/// # Safety
+/// 5 bytes are readable.
+#[inline(always)]
+pub(super) unsafe fn boolean(at: *const u8) -> Option<(bool, usize)> {
+    // SAFETY: as the caller promises.
+    let (is_true, is_false) = unsafe { (load_4(at) == TRUE, (*at == b'f') & (load_4(at.add(1)) == ALSE)) };
+    (is_true | is_false).then_some((is_true, 5 - usize::from(is_true)))
+}
+
+/// The size of the `true`, `false` or `null` at `at`.
+///
+/// # Safety
+/// 5 bytes are readable.
+#[inline(always)]
+pub(super) unsafe fn word(at: *const u8) -> Option<usize> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let first = load_4(at);
+        let is_false = (*at == b'f') & (load_4(at.add(1)) == ALSE);
+        ((first == TRUE) | (first == NULL) | is_false).then_some(4 + usize::from(is_false))
+    }
 }
 
 impl Walk<'_, '_> {
@@ -88,6 +123,75 @@ impl Walk<'_, '_> {
                 }
             }
         }
+    }
+
+    /// The list of its quotes, with the message's start before them and its end behind.
+    #[inline(always)]
+    pub(super) fn list(&self) -> *const u32 {
+        // SAFETY: before `quotes` is room for one position, which is 0.
+        unsafe { self.quotes.sub(1) }
+    }
+
+    /// What fixed ordinals need of it.
+    #[inline(always)]
+    pub(super) fn seen(&self) -> Seen {
+        Seen {
+            start: self.start,
+            quotes: self.list(),
+            quote_count: self.quote_count,
+            odd: self.odd,
+            row: self.row,
+            source: self.reading.source,
+        }
+    }
+
+    /// Takes the quotes that a backslash escapes off the list.
+    ///
+    /// # Safety
+    /// As `skip_string`.
+    #[inline(always)]
+    pub(super) unsafe fn drop_escaped_quotes<S: Simd>(&mut self) {
+        const EVEN: u64 = 0x5555_5555_5555_5555;
+        if self.knows_escapes {
+            return;
+        }
+        self.knows_escapes = true;
+        let (mut count, mut carry) = (0, 0);
+        // SAFETY: as the caller promises; the list has room for a quote a byte.
+        unsafe {
+            self.spare_quotes.write(0);
+            let quotes = self.spare_quotes.add(1);
+            for word in 0..self.size.div_ceil(MARKED_BYTES) {
+                let at = self.start.add(word * MARKED_BYTES);
+                let (backslash, quote) = (S::find(at, b'\\'), S::find(at, b'"'));
+                let rest = self.size - word * MARKED_BYTES;
+                let quote = if rest < MARKED_BYTES { quote & ((1 << rest) - 1) } else { quote };
+                // A byte is escaped where the run of backslashes before it has an odd length (G. Langdale, D. Lemire, "Parsing
+                // Gigabytes of JSON per Second", 2019): runs that begin at even and at odd
+                // places are told apart by letting an addition carry through them.
+                let escaping = backslash & !carry;
+                let starts_odd = escaping & !EVEN & !(escaping << 1);
+                let (even_ends, overflow) = starts_odd.overflowing_add(escaping);
+                let escaped = (EVEN ^ (even_ends << 1)) & (escaping << 1 | carry);
+                carry = u64::from(overflow);
+                let quote = quote & !escaped;
+                S::positions(quote, (word * MARKED_BYTES) as u32, quotes.add(count));
+                count += quote.count_ones() as usize;
+            }
+            quotes.add(count).write(self.size as u32);
+            self.quotes = quotes;
+        }
+        self.quote_count = count;
+    }
+
+    /// Whether the string whose quotes are at these positions has neither an escape nor a control character.
+    ///
+    /// # Safety
+    /// As `skip_string`.
+    #[inline(always)]
+    pub(super) unsafe fn is_plain(&self, open: usize, close: usize) -> bool {
+        // SAFETY: as the caller promises.
+        unsafe { self.position(self.find_special(self.start.add(open + 1))) == close }
     }
 
     /// Takes back what an attempt has appended.
@@ -253,13 +357,9 @@ impl Walk<'_, '_> {
                 }
                 Action::String => return self.read_string::<S>(field.column, at),
                 Action::Bool => {
-                    let (value, after) = match load_4(at) {
-                        TRUE => (true, at.add(4)),
-                        _ if *at == b'f' && load_4(at.add(1)) == ALSE => (false, at.add(5)),
-                        _ => return None,
-                    };
-                    self.reading.columns.put_bool(field.column, self.row, value);
-                    return Some(after);
+                    let (value, word_bytes) = boolean(at)?;
+                    self.reading.columns.put_bool_unchecked(field.column, self.row, value);
+                    return Some(at.add(word_bytes));
                 }
                 Action::Object(_) | Action::Generic => {}
             }
@@ -273,7 +373,7 @@ impl Walk<'_, '_> {
     /// As `read_single`; the column has views.
     #[inline(always)]
     pub(super) unsafe fn read_string<S: Simd>(&mut self, column: ColumnId, at: *const u8) -> Option<*const u8> {
-        // SAFETY: as `read_single`; 16 bytes behind `at` are readable.
+        // SAFETY: as the caller promises.
         unsafe {
             if *at != b'"' {
                 return None;
@@ -286,18 +386,21 @@ impl Walk<'_, '_> {
             if *close != b'"' {
                 return S::read_escaped(self, column, text, close);
             }
-            let size = close as usize - text as usize;
-            let (low, high) = (load(text), load(text.add(4)));
-            let source = self.reading.source;
-            let (low, high) = if size <= 12 {
-                let mask = INLINE_MASKS[size];
-                (low & mask.0, high & mask.1)
-            } else {
-                let offset = u64::from(source.offset) + self.position(text) as u64;
-                (low, u64::from(source.buffer) | offset << 32)
-            };
-            self.reading.columns.put_view_unchecked(column, self.row, size as u64 | low << 32, high);
+            self.put_string(column, self.position(text), self.position(close));
             Some(close.add(1))
+        }
+    }
+
+    /// Writes the text between these positions, which has no escapes.
+    ///
+    /// # Safety
+    /// As `view`; the column has views and room for the row.
+    #[inline(always)]
+    pub(super) unsafe fn put_string(&mut self, column: ColumnId, from: usize, to: usize) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let [low, high] = view(self.start, self.reading.source, from, to);
+            self.reading.columns.put_view_unchecked(column, self.row, low, high);
         }
     }
 
@@ -498,19 +601,40 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Masks of the two halves of an inline view's 12 bytes, by size: the second half begins with the fifth byte.
-const INLINE_MASKS: [(u64, u64); 13] = {
-    let mut masks = [(0, 0); 13];
+/// The view of the text between these positions, which has no escapes. A short one lies in the view, of a long one the place does; both are
+/// put together without a branch, because how long a text is cannot be foreseen.
+///
+/// # Safety
+/// The text begins in the message or one byte behind it.
+#[inline(always)]
+pub(super) unsafe fn view(start: *const u8, source: Source, from: usize, to: usize) -> [u64; 2] {
+    // SAFETY: as the caller promises; so 16 bytes of text are readable.
+    unsafe {
+        let text = start.add(from);
+        let size = to.wrapping_sub(from);
+        let place = u64::from(source.buffer) | (u64::from(source.offset) + from as u64) << 32;
+        let mask = INLINE_MASKS.get_unchecked(size.min(LONG));
+        [size as u64 & 0xffff_ffff | (load(text) & mask.0) << 32, load(text.add(4)) & mask.1 | place & mask.2]
+    }
+}
+
+/// The first size of a text that does not fit into its view.
+const LONG: usize = 13;
+
+/// By size: masks of the two halves of an inline view's 12 bytes (the second half begins with the fifth byte), and of the place of
+/// a text that is not inline.
+static INLINE_MASKS: [(u64, u64, u64, u64); LONG + 1] = {
+    let mut masks = [(0, 0, 0, 0); LONG + 1];
     let mut size = 0;
-    while size <= 12 {
-        let low = if size < 4 { (1u64 << (8 * size)) - 1 } else { 0xffff_ffff };
-        let high = match size {
+    while size < LONG {
+        masks[size].0 = if size < 4 { (1u64 << (8 * size)) - 1 } else { 0xffff_ffff };
+        masks[size].1 = match size {
             0..=4 => 0,
             12 => u64::MAX,
             _ => (1u64 << (8 * (size - 4))) - 1,
         };
-        masks[size] = (low, high);
         size += 1;
     }
+    masks[LONG] = (0xffff_ffff, 0, u64::MAX, 0);
     masks
 };
