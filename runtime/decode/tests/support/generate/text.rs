@@ -64,12 +64,14 @@ const NO_VALUES: [&str; 12] =
     ["nul", "tru", "nulL", "truE", "falsE", "fals", "[", "{}}", "{\"a\"}", "[1,]", "'a'", "\u{feff}1"];
 
 /// Escapes and raw bytes that no string may have.
-const NO_STRINGS: [&[u8]; 20] = [
+const NO_STRINGS: [&[u8]; 22] = [
     b"\\ud800",
     b"\\ud800\\u0041",
     b"\\udc00",
     b"\\udfff",
     b"\\ud83d\\ud83d",
+    b"\\ud83d\\udbff",
+    b"\\ud83d\\ue000",
     b"\\ud83d\\n",
     b"\\ud83dx",
     b"\\x",
@@ -264,8 +266,27 @@ pub fn datetime_json(random: &mut Random, odd: usize, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// Dates at which a calendar changes its mind.
+const DATES: [&str; 12] = [
+    "0000-01-01",
+    "0000-02-29",
+    "0000-03-01",
+    "1600-02-29",
+    "1900-02-29",
+    "1969-12-31",
+    "2000-02-29",
+    "2000-03-01",
+    "2023-02-29",
+    "2024-02-29",
+    "2100-02-29",
+    "9999-12-31",
+];
+
 /// A date without its quotes.
 pub fn date_text(random: &mut Random, odd: usize, out: &mut Vec<u8>) {
+    if random.once_in(10) {
+        return out.extend_from_slice(random.pick(&DATES).as_bytes());
+    }
     let year = if random.once_in(3) { random.below(10_000) } else { 1_970 + random.below(80) };
     let (month, day) = match random.below(odd.min(12)) {
         0 => (random.below(14), random.below(33)),
