@@ -12,6 +12,7 @@ use chalk_artifact::manifest::{AggregationKind, Manifest};
 use chalk_connectors::SourceReader;
 use chalk_engine::{KeeperOptions, Numbers, SqlRunner};
 
+use crate::clock::now_us;
 use crate::closing::ClosePlan;
 
 use crate::committer::{CommitTarget, Committer};
@@ -111,8 +112,16 @@ impl App {
             let source = &manifest.sources[plan.index];
             let (positions, number) = (state.clone(), plan.number);
             let start = Arc::new(move |partition| positions.position(number, partition));
+            let (watched, index) = (state.clone(), plan.index);
+            let assigned = Arc::new(move |partitions: &[i32]| {
+                if let Some(engine) = watched.engine() {
+                    partitions
+                        .iter()
+                        .for_each(|partition| engine.keeper().assign(index, (*partition).into(), now_us()));
+                }
+            });
             let readers: Vec<Box<dyn SourceReader>> =
-                chalk_connectors::open(&source.connector, &source.name, options, worker_count, start)
+                chalk_connectors::open(&source.connector, &source.name, options, worker_count, start, assigned)
                     .map_err(|error| text(&error))?;
             finite += if source.connector == "file" { readers.len() } else { 0 };
             for (index, reader) in readers.into_iter().enumerate() {

@@ -147,6 +147,12 @@ impl Worker {
                     "partitions are taken away"
                 );
                 self.commit_all(pending)?;
+                if let Some(engine) = self.state.engine() {
+                    let source = self.sources[index].intake.plan().index;
+                    partitions
+                        .iter()
+                        .for_each(|partition| engine.keeper().revoke(source, (*partition).into(), now_us()));
+                }
                 self.sources[index].reader.release();
                 Ok(0)
             }

@@ -16,4 +16,4 @@ mod source;
 pub use chalk_artifact::connector::{ConnectorDef, OptionDef, OptionType};
 pub use options::{OptionError, OptionTypeExt, OptionValue, SourceDef, SourceOptions, parse_duration_us};
 pub use registry::{SOURCES, connector_defs, find, open};
-pub use source::{Envelope, MessageSink, Polled, Position, SourceError, SourceReader, StartPositions};
+pub use source::{Assigned, Envelope, MessageSink, Polled, Position, SourceError, SourceReader, StartPositions};

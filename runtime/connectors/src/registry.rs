@@ -5,7 +5,7 @@
 use chalk_artifact::connector::ConnectorDef;
 
 use crate::options::{SourceDef, SourceOptions};
-use crate::source::{SourceError, SourceReader, StartPositions};
+use crate::source::{Assigned, SourceError, SourceReader, StartPositions};
 use crate::{file, kafka};
 
 /// Every source, by name.
@@ -29,6 +29,7 @@ pub fn open(
     options: &SourceOptions,
     workers: usize,
     start: StartPositions,
+    assigned: Assigned,
 ) -> Result<Vec<Box<dyn SourceReader>>, SourceError> {
     let Some(def) = find(connector) else {
         return Err(SourceError(format!("source `{name}` is of an unknown kind, `{connector}`")));
@@ -43,11 +44,11 @@ pub fn open(
     }
     match connector {
         #[cfg(feature = "file")]
-        "file" => file::open(name, options, &start),
+        "file" => file::open(name, options, &start, &assigned),
         #[cfg(feature = "kafka")]
-        "kafka" => kafka::open(name, options, workers, start),
+        "kafka" => kafka::open(name, options, workers, start, assigned),
         _ => {
-            let _ = (workers, start);
+            let _ = (workers, start, assigned);
             Err(SourceError(format!(
                 "source `{name}`: this build has no client for `{connector}`; build it with the cargo feature `{connector}`"
             )))
@@ -81,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_required_option_that_is_missing_is_named_with_the_places_where_it_may_stand() {
-        let error = open("kafka", "orders", &SourceOptions::default(), 1, Arc::new(|_| None)).err().unwrap();
+        let error =
+            open("kafka", "orders", &SourceOptions::default(), 1, Arc::new(|_| None), Arc::new(|_| ())).err().unwrap();
         assert!(error.to_string().contains("source `orders` needs `topic`"), "{error}");
         assert!(error.to_string().contains("[sources.orders]"), "{error}");
     }

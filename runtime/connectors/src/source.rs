@@ -83,6 +83,10 @@ pub trait SourceReader: Send {
 /// Asks the store where a partition goes on; `None` = it was never read.
 pub type StartPositions = Arc<dyn Fn(i32) -> Option<Position> + Send + Sync>;
 
+/// Told which partitions this process reads from now on, before a message of any of them is handed over: the time of a source goes on with the
+/// slowest of them, also with one that no message has come from.
+pub type Assigned = Arc<dyn Fn(&[i32]) + Send + Sync>;
+
 /// Why a source cannot be opened or read on; a sentence for the person who runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceError(pub String);

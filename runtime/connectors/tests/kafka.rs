@@ -42,7 +42,7 @@ impl Cluster {
     }
 
     fn open(&self, workers: usize, start: StartPositions) -> Vec<Box<dyn SourceReader>> {
-        open("kafka", "orders", &options(&self.mock.bootstrap_servers()), workers, start).unwrap()
+        open("kafka", "orders", &options(&self.mock.bootstrap_servers()), workers, start, Arc::new(|_| ())).unwrap()
     }
 }
 
@@ -228,7 +228,8 @@ fn what_is_committed_is_told_to_the_group() {
 
 #[test]
 fn a_missing_broker_is_a_warning_not_an_end() {
-    let mut readers = open("kafka", "orders", &options("127.0.0.1:1"), 1, Arc::new(|_| None)).unwrap();
+    let mut readers =
+        open("kafka", "orders", &options("127.0.0.1:1"), 1, Arc::new(|_| None), Arc::new(|_| ())).unwrap();
     let mut sink = Sink::default();
     let started = Instant::now();
     while sink.warnings.is_empty() {
@@ -243,6 +244,6 @@ fn a_missing_broker_is_a_warning_not_an_end() {
 fn an_option_that_librdkafka_does_not_know_is_named() {
     let mut options = options("127.0.0.1:1");
     options.client.insert("fetch.min.byte".into(), "1".into());
-    let error = open("kafka", "orders", &options, 1, Arc::new(|_| None)).err().unwrap();
+    let error = open("kafka", "orders", &options, 1, Arc::new(|_| None), Arc::new(|_| ())).err().unwrap();
     assert!(error.to_string().contains("fetch.min.byte"), "{error}");
 }

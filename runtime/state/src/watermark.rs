@@ -16,8 +16,11 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub struct Watermarks {
     idle_after_us: i64,
-    /// Wall clock when this process began to watch the source: until `idle_after` later, a source without partitions is not idle.
+    /// Wall clock when this process began to watch the source.
     started_us: i64,
+    /// Whether this process reads partitions: some were assigned to it, or gave a message. Before that, and until `idle_after` after the start,
+    /// the source is waited for: partitions that a log tells of are perhaps not all there are.
+    is_read: bool,
     partitions: BTreeMap<i32, Partition>,
     /// The greatest watermark that was ever given.
     reached_us: Option<i64>,
@@ -49,6 +52,7 @@ impl Watermarks {
         Watermarks {
             idle_after_us,
             started_us: wall_us,
+            is_read: false,
             partitions: BTreeMap::new(),
             reached_us: None,
             least: Least::Unknown,
@@ -65,12 +69,18 @@ impl Watermarks {
     pub fn assign(&mut self, partition: i32, wall_us: i64) {
         let entry = self.partitions.entry(partition).or_insert(Partition { greatest_us: None, active_us: wall_us });
         entry.active_us = entry.active_us.max(wall_us);
+        self.is_read = true;
         self.least = Least::Unknown;
     }
 
-    /// The partition is read by somebody else now.
-    pub fn revoke(&mut self, partition: i32) {
+    /// The partition is read by somebody else now. When it was the last, others are waited for as at the beginning: between the end of
+    /// one assignment and the next a source has no partitions, and is not idle.
+    pub fn revoke(&mut self, partition: i32, wall_us: i64) {
         self.partitions.remove(&partition);
+        if self.partitions.is_empty() {
+            self.started_us = self.started_us.max(wall_us);
+            self.is_read = false;
+        }
         self.least = Least::Unknown;
     }
 
@@ -82,6 +92,9 @@ impl Watermarks {
         let before_us = entry.greatest_us;
         if before_us.is_none_or(|greatest_us| event_time_us > greatest_us) {
             entry.greatest_us = Some(event_time_us);
+        }
+        if !std::mem::replace(&mut self.is_read, true) {
+            self.least = Least::Unknown;
         }
         // Only the partition that is the least, or one that begins to count, changes the least.
         if let Least::Known { time_us, .. } = self.least
@@ -105,6 +118,10 @@ impl Watermarks {
     }
 
     fn find_least(&self, wall_us: i64) -> Least {
+        if !self.is_read && wall_us.saturating_sub(self.started_us) < self.idle_after_us {
+            let until_us = self.started_us.saturating_add(self.idle_after_us);
+            return Least::Known { time_us: None, all_idle: false, from_us: wall_us, until_us };
+        }
         let mut time_us = Some(i64::MAX);
         let mut active = 0;
         // Idleness begins at these moments, and not before the earliest of them.
@@ -117,12 +134,8 @@ impl Watermarks {
                 until_us = until_us.min(partition.active_us.saturating_add(self.idle_after_us));
             }
         }
-        let waits = self.partitions.is_empty() && wall_us.saturating_sub(self.started_us) < self.idle_after_us;
-        if waits {
-            until_us = self.started_us.saturating_add(self.idle_after_us);
-        }
-        let all_idle = active == 0 && !waits;
-        Least::Known { time_us: if active == 0 { None } else { time_us }, all_idle, from_us: wall_us, until_us }
+        let all_idle = active == 0;
+        Least::Known { time_us: if all_idle { None } else { time_us }, all_idle, from_us: wall_us, until_us }
     }
 
     /// The greatest event time of each partition that had one.
@@ -209,8 +222,13 @@ mod tests {
         assert_eq!(marks.source_watermark(5), None, "partition 1 may have older messages");
         assert_eq!(marks.source_watermark(30), Some(1_000));
         marks.observe(1, 2_000, 31);
-        marks.revoke(0);
+        marks.revoke(0, 31);
         assert_eq!(marks.source_watermark(31), Some(2_000));
+        marks.revoke(1, 5_000);
+        assert_eq!(marks.source_watermark(5_029), Some(2_000), "what is assigned next is waited for, too");
+        marks.assign(0, 5_029);
+        assert_eq!(marks.source_watermark(5_058), Some(2_000));
+        assert_eq!(marks.source_watermark(5_059), Some(5_029));
     }
 
     #[test]
@@ -218,11 +236,31 @@ mod tests {
         let mut marks = Watermarks::new(IDLE_AFTER, 1_000_000);
         marks.restore(0, 700, 1_000_000);
         assert_eq!(marks.partition_time(0), Some(700));
+        assert_eq!(marks.source_watermark(1_000_000), None, "other partitions may be behind it");
+        marks.assign(0, 1_000_000);
         assert_eq!(marks.source_watermark(1_000_029), Some(700), "the backlog is read first");
         assert_eq!(marks.source_watermark(1_000_030), Some(1_000_000));
         let mut marks = Watermarks::new(IDLE_AFTER, 1_000_000);
         marks.restore_reached(900);
         assert_eq!(marks.source_watermark(1_000_000), Some(900));
+    }
+
+    /// Before a restart partition 1 was waited for, and no log says so.
+    #[test]
+    fn after_a_restart_all_that_is_assigned_is_waited_for() {
+        let mut marks = Watermarks::new(IDLE_AFTER, 1_000_000);
+        marks.restore(0, 700, 1_000_000);
+        marks.restore_reached(400);
+        assert_eq!(marks.source_watermark(1_000_010), Some(400), "nothing is assigned yet");
+        marks.assign(0, 1_000_010);
+        marks.assign(1, 1_000_010);
+        assert_eq!(marks.source_watermark(1_000_020), Some(400), "partition 1 may have older messages");
+        marks.observe(1, 500, 1_000_020);
+        assert_eq!(marks.source_watermark(1_000_020), Some(500));
+        let mut marks = Watermarks::new(IDLE_AFTER, 1_000_000);
+        marks.restore(0, 700, 1_000_000);
+        marks.observe(0, 800, 1_000_001);
+        assert_eq!(marks.source_watermark(1_000_001), Some(800), "who is told of no assignments waits for none");
     }
 
     #[test]

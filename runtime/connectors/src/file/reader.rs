@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::options::SourceOptions;
-use crate::source::{Envelope, MessageSink, Polled, Position, SourceError, SourceReader, StartPositions};
+use crate::source::{Assigned, Envelope, MessageSink, Polled, Position, SourceError, SourceReader, StartPositions};
 
 /// Bytes asked of the file at once.
 const READ_SIZE_BYTES: usize = 1 << 20;
@@ -63,9 +63,11 @@ pub fn open(
     name: &str,
     options: &SourceOptions,
     start: &StartPositions,
+    assigned: &Assigned,
 ) -> Result<Vec<Box<dyn SourceReader>>, SourceError> {
     let reader =
         FileReader::open(name, options, start(0)).map_err(|error| SourceError(format!("source `{name}`: {error}")))?;
+    assigned(&[0]);
     Ok(vec![Box::new(reader)])
 }
 

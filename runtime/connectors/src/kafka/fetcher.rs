@@ -19,7 +19,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::member::{Member, Order, lock};
 use crate::options::{OptionValue, SourceOptions};
-use crate::source::{Envelope, MessageSink, Polled, Position, SourceError, SourceReader, StartPositions};
+use crate::source::{Assigned, Envelope, MessageSink, Polled, Position, SourceError, SourceReader, StartPositions};
 
 /// Log lines of a fetcher's client are the member's too: they are not shown twice.
 struct QuietContext;
@@ -52,6 +52,7 @@ pub fn open(
     options: &SourceOptions,
     workers: usize,
     start: StartPositions,
+    assigned: Assigned,
 ) -> Result<Vec<Box<dyn SourceReader>>, SourceError> {
     let topic = options.string("topic").unwrap_or_default().to_owned();
     let from_start =
@@ -72,7 +73,7 @@ pub fn open(
             config.create_with_context(QuietContext).map_err(|error| explain(error.to_string()))?;
         consumers.push(consumer);
     }
-    let member = Arc::new(Member::join(&config, &topic, senders).map_err(|error| explain(error.0))?);
+    let member = Arc::new(Member::join(&config, &topic, senders, assigned).map_err(|error| explain(error.0))?);
     Ok(receivers
         .into_iter()
         .zip(consumers)

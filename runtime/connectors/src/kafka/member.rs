@@ -20,7 +20,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Reb
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::source::SourceError;
+use crate::source::{Assigned, SourceError};
 
 /// How often the group's client is served.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -64,6 +64,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct MemberContext {
     topic: String,
     fetchers: Vec<Mutex<Sender<Order>>>,
+    assigned: Assigned,
     shared: Arc<Shared>,
 }
 
@@ -114,6 +115,9 @@ impl ConsumerContext for MemberContext {
         if let Err(error) = consumer.pause(list) {
             lock(&self.shared.warnings).push(format!("cannot pause the group's client: {error}"));
         }
+        // All of them before any is read: a fetcher that is quick must not be ahead of one that has not heard yet.
+        let elements = list.elements_for_topic(&self.topic);
+        (self.assigned)(&elements.iter().map(|element| element.partition()).collect::<Vec<_>>());
         for (fetcher, partitions) in self.per_fetcher(list).into_iter().enumerate() {
             if !partitions.is_empty() {
                 let _ = lock(&self.fetchers[fetcher]).send(Order::Assign(partitions));
@@ -123,11 +127,12 @@ impl ConsumerContext for MemberContext {
 }
 
 impl Member {
-    /// Joins the group of `config`, for the topic, and gives orders to the fetchers.
+    /// Joins the group of `config`, for the topic, and gives orders to the fetchers; `assigned` is told before them.
     pub(super) fn join(
         config: &ClientConfig,
         topic: &str,
         fetchers: Vec<Sender<Order>>,
+        assigned: Assigned,
     ) -> Result<Member, SourceError> {
         let shared = Arc::new(Shared {
             to_commit: Mutex::default(),
@@ -138,6 +143,7 @@ impl Member {
         let context = MemberContext {
             topic: topic.to_owned(),
             fetchers: fetchers.into_iter().map(Mutex::new).collect(),
+            assigned,
             shared: shared.clone(),
         };
         let consumer: BaseConsumer<MemberContext> =

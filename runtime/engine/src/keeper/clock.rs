@@ -101,8 +101,9 @@ impl Clock {
     }
 
     /// No worker reads the partition any more.
-    pub(super) fn revoke(&mut self, partition: i64) {
-        self.marks().revoke(partition as i32);
+    pub(super) fn revoke(&mut self, partition: i64, now_us: i64) {
+        self.tell(now_us);
+        self.marks().revoke(partition as i32, now_us);
     }
 
     /// A partition was so far when its state was committed.

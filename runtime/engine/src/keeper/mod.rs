@@ -207,8 +207,8 @@ impl Keeper {
     }
 
     /// No worker of this process reads the partition any more.
-    pub fn revoke(&self, source: usize, partition: i64) {
-        self.for_each_clock(source, |clock| clock.revoke(partition));
+    pub fn revoke(&self, source: usize, partition: i64, now_us: i64) {
+        self.for_each_clock(source, |clock| clock.revoke(partition, now_us));
     }
 
     fn for_each_clock(&self, source: usize, mut visit: impl FnMut(&mut clock::Clock)) {
