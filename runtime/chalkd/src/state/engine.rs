@@ -25,6 +25,7 @@ use super::images::Images;
 use super::key::table_prefix;
 use super::key_files::KeyFiles;
 use super::marks::read_entries;
+use super::progress::{Awaited, Progress};
 use super::store::{Store, StoreError};
 use crate::clock::now_us;
 
@@ -54,26 +55,12 @@ pub struct EngineState {
     closes: Mutex<()>,
     /// Windows that have run and are not committed.
     uncommitted_closes: AtomicUsize,
-    /// Per worker.
-    progress: Mutex<Vec<Progress>>,
+    progress: Progress,
     /// Whether every entry of tumbling windows is in memory: before that none may run.
     is_ready: AtomicBool,
     /// Where the sweep of a table that is not wholly in memory goes on.
     swept: Mutex<BTreeMap<TableId, Vec<u8>>>,
 }
-
-/// How far a worker's commits are. They are numbered from 1.
-#[derive(Clone, Copy, Debug, Default)]
-struct Progress {
-    /// The commit that it is filling, if it has begun.
-    filling: Option<u64>,
-    submitted: u64,
-    committed: u64,
-}
-
-/// Commits that have to be done before something: by worker.
-#[derive(Clone, Debug, Default)]
-pub struct Awaited(Vec<u64>);
 
 /// Holds windows back, or tables of theirs.
 pub struct ClosesGuard<'a>(#[allow(dead_code)] MutexGuard<'a, ()>);
@@ -93,7 +80,7 @@ impl EngineState {
             turn: Mutex::new(()),
             closes: Mutex::new(()),
             uncommitted_closes: AtomicUsize::new(0),
-            progress: Mutex::default(),
+            progress: Progress::default(),
             is_ready: AtomicBool::new(false),
             swept: Mutex::default(),
         })
@@ -119,50 +106,35 @@ impl EngineState {
         self.uncommitted_closes.fetch_sub(1, Ordering::AcqRel);
     }
 
-    fn progress(&self, worker: u32, change: impl FnOnce(&mut Progress)) {
-        let mut progress = lock(&self.progress);
-        let count = progress.len().max(worker as usize + 1);
-        progress.resize(count, Progress::default());
-        change(&mut progress[worker as usize]);
-    }
-
     /// The worker is about to apply events that go into its next commit.
     pub fn begins(&self, worker: u32) {
-        self.progress(worker, |progress| progress.filling = Some(progress.submitted + 1));
+        self.progress.begins(worker);
     }
 
     /// The worker has applied nothing since its last commit.
     pub fn rests(&self, worker: u32) {
-        self.progress(worker, |progress| progress.filling = None);
+        self.progress.rests(worker);
     }
 
-    /// The worker has handed its commit over.
+    /// The worker has handed its commit over; the one before it is done.
     pub fn submits(&self, worker: u32) {
-        self.progress(worker, |progress| {
-            progress.submitted += 1;
-            progress.filling = None;
-        });
+        self.progress.submits(worker);
     }
 
     /// The commit that was handed over is done.
     pub(super) fn commits(&self, worker: u32) {
-        self.progress(worker, |progress| progress.committed += 1);
+        self.progress.commits(worker);
     }
 
     /// The commits of other workers with everything that is applied now: a window's rows must not be committed before the events
     /// that they were made from.
     pub fn awaited(&self, worker: u32) -> Awaited {
-        let progress = lock(&self.progress);
-        let number = |(index, progress): (usize, &Progress)| {
-            if index == worker as usize { 0 } else { progress.filling.unwrap_or(progress.submitted) }
-        };
-        Awaited(progress.iter().enumerate().map(number).collect())
+        self.progress.awaited(worker)
     }
 
     /// Whether those commits are done.
     pub fn are_done(&self, awaited: &Awaited) -> bool {
-        let progress = lock(&self.progress);
-        awaited.0.iter().zip(progress.iter()).all(|(number, progress)| progress.committed >= *number)
+        self.progress.are_done(awaited)
     }
 
     /// Takes up keys of a record that was appended to the log.

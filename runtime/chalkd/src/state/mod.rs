@@ -37,14 +37,16 @@ pub mod key;
 mod key_files;
 mod marks;
 pub mod pending;
+mod progress;
 mod recovery;
 mod registry;
 pub mod row;
 pub mod store;
 
 pub use checkpoint::CheckpointReport;
-pub use engine::{Awaited, ClosesGuard, EngineState};
+pub use engine::{ClosesGuard, EngineState};
 pub use hot::State;
 pub use images::Images;
+pub use progress::Awaited;
 pub use recovery::{Recovered, recover};
 pub use registry::{Layout, LayoutField, Registry};
