@@ -2,9 +2,9 @@
 //! keeping every message in a list gives.
 
 mod served;
+mod shop;
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use chalk_types::format_datetime;
 use serde_json::{Value as Json, json};
 use served::{address_of, artifact, chalkd_with, finish, http, metric, values};
+use shop::{MINUTE, Order, Purchases, Seen};
 
 const SHOP: &str = r#"
 source orders = file(path: env("ORDERS_FILE"))
@@ -60,7 +61,6 @@ stream totals(events: [Order]) -> User
 }
 "#;
 
-const MINUTE: i64 = 60_000_000;
 const START: i64 = 1_700_000_400_000_000;
 const USERS: i64 = 40;
 
@@ -70,49 +70,19 @@ fn child() {
     served::child();
 }
 
-#[derive(Clone, Copy)]
-struct Order {
-    id: i64,
-    user: i64,
-    amount: f64,
-    at: i64,
-}
-
-/// Orders over a few hours, out of order by up to three minutes, a tenth of them sent twice.
+/// Orders of a file: over a few hours, out of order by up to three minutes.
 fn orders(count: i64) -> Vec<Order> {
-    let mut seed = 29u64;
-    let mut random = move |below: i64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as i64 % below
-    };
-    let mut orders: Vec<Order> = Vec::new();
-    for number in 0..count {
-        if number > 50 && random(10) == 0 {
-            let again = orders[(number - 1 - random(50)) as usize];
-            orders.push(again);
-            continue;
-        }
-        let at = START + number * 400_000 - random(3 * MINUTE);
-        let amount = (random(1_000_000) as f64 + 1.0) / 7.0;
-        orders.push(Order { id: number, user: random(USERS), amount, at });
-    }
-    orders
+    shop::orders(29, count, USERS, 1, START)
 }
 
 fn write_orders(path: &Path, orders: &[Order]) {
-    let mut text = String::new();
-    for Order { id, user, amount, at } in orders {
-        let at = format_datetime(*at);
-        writeln!(text, "{{\"id\":\"o{id}\",\"user_id\":{user},\"amount\":{amount:?},\"at\":\"{at}\"}}").unwrap();
-    }
-    std::fs::write(path, text).unwrap();
+    std::fs::write(path, shop::lines(orders)).unwrap();
 }
 
 /// What keeping every message gives.
 #[derive(Default)]
 struct Expected {
-    /// Per user what was bought: time and amount, in the order of the file.
-    purchases: BTreeMap<i64, Vec<(i64, f64)>>,
+    purchases: Purchases,
     duplicates: u64,
     /// Of the tumbling resolver.
     late: u64,
@@ -122,27 +92,6 @@ struct Expected {
     latest: i64,
 }
 
-/// The first message with an id is the one that counts, for twenty minutes of event time.
-#[derive(Default)]
-struct Seen {
-    first: HashMap<i64, Vec<i64>>,
-    latest: Option<i64>,
-}
-
-impl Seen {
-    fn is_duplicate(&mut self, id: i64, at: i64) -> bool {
-        let within = 20 * MINUTE;
-        let times = self.first.entry(id).or_default();
-        let latest = self.latest.unwrap_or(at);
-        if times.iter().any(|first| latest - first < within && (0..within).contains(&(at - first))) {
-            return true;
-        }
-        times.push(at);
-        self.latest = self.latest.max(Some(at));
-        false
-    }
-}
-
 fn expect(orders: &[Order]) -> Expected {
     let mut expected = Expected::default();
     let (mut seen, mut window_seen, mut watermark) = (Seen::default(), Seen::default(), i64::MIN);
@@ -150,7 +99,7 @@ fn expect(orders: &[Order]) -> Expected {
         if seen.is_duplicate(order.id, order.at) {
             expected.duplicates += 1;
         } else {
-            expected.purchases.entry(order.user).or_default().push((order.at, order.amount));
+            expected.purchases.add(order);
             expected.latest = expected.latest.max(order.at);
         }
         let start = order.at - order.at.rem_euclid(10 * MINUTE);
@@ -196,11 +145,6 @@ fn wait_until_read(address: SocketAddr, count: u64) {
     panic!("the orders are not read after ten minutes");
 }
 
-/// Equal but for the order of additions, and for how JSON is read here; bits are compared between runs.
-fn is_close(value: &Json, expected: f64) -> bool {
-    value.as_f64().is_some_and(|value| (value - expected).abs() <= 1e-12 * expected.abs())
-}
-
 fn prepare(orders: &[Order]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("app.chalkb"), artifact(SHOP)).unwrap();
@@ -233,21 +177,11 @@ fn values_and_fates_are_those_of_keeping_every_message() {
     assert!(stderr.contains(&line), "{line}\n{stderr}");
 
     for (user, found) in serve(dir.path(), &expected).iter().enumerate() {
-        let bought = &expected.purchases[&(user as i64)];
-        let total: f64 = bought.iter().map(|(_, amount)| amount).sum();
-        assert!(is_close(&found[0], total), "user {user}: {}, {total}", found[0]);
-        let in_window = |minutes: i64| bought.iter().filter(move |(at, _)| *at > expected.latest - minutes * MINUTE);
-        for (value, minutes) in [(&found[1], 10), (&found[2], 60)] {
-            let sum: f64 = in_window(minutes).map(|(_, amount)| amount).sum();
-            assert!(is_close(value, sum), "user {user}: {value}, {sum}");
-        }
-        let floor = expected.latest - expected.latest.rem_euclid(MINUTE);
-        let count = bought.iter().filter(|(at, _)| at - at.rem_euclid(MINUTE) > floor - 30 * MINUTE).count();
-        assert_eq!(found[3], json!(count), "user {user}");
+        expected.purchases.check(user as i64, found, expected.latest);
         let (_, (orders, spent)) =
             expected.windows.range((user as i64, i64::MIN)..(user as i64 + 1, i64::MIN)).next_back().unwrap();
         assert_eq!(found[4], json!(orders), "user {user}");
-        assert!(is_close(&found[5], *spent), "user {user}: {}, {spent}", found[5]);
+        assert!(shop::is_close(&found[5], *spent), "user {user}: {}, {spent}", found[5]);
     }
 }
 
@@ -289,7 +223,10 @@ fn killed_anywhere_it_ends_with_the_same_bits_and_fates() {
 /// A duplicate is found whatever lies between the first message and it: a restart, a checkpoint, a kill.
 #[test]
 fn ids_are_remembered_over_a_restart_and_forgotten_in_time() {
-    let order = |id: i64, minute: i64| Order { id, user: 1, amount: 1.0, at: START + minute * MINUTE };
+    let order = |id: i64, minute: i64| {
+        let at = START + minute * MINUTE;
+        Order { id, user: 1, amount: 1.0, at, sent: at, partition: 0 }
+    };
     let first = [order(1, 0), order(2, 1)];
     let then = [order(1, 2), order(2, 22), order(3, 22), order(3, 23)];
     let dir = prepare(&first);

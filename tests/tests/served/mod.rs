@@ -48,13 +48,18 @@ pub(crate) fn chalkd(dir: &Path, more: &str) -> Child {
 }
 
 pub(crate) fn chalkd_with(dir: &Path, workers: usize, more: &str) -> Child {
+    chalkd_set(dir, workers, "", more)
+}
+
+/// With further settings, as `chalk.toml` has them.
+pub(crate) fn chalkd_set(dir: &Path, workers: usize, settings: &str, more: &str) -> Child {
     // Whatever the machine does meanwhile, no partition is idle.
-    let settings = format!(
+    let text = format!(
         "workers = {workers}\ndata_dir = \"{}\"\nlisten = \"127.0.0.1:0\"\n[batch]\nmax_messages = 100\n[commit]\ninterval = \"1ms\"\nfsync = \"group\"\n\
-         [checkpoint]\ninterval = \"50ms\"\n[time]\nidle_after = \"1h\"\n",
+         [checkpoint]\ninterval = \"50ms\"\n[time]\nidle_after = \"1h\"\n{settings}",
         dir.join("data").display()
     );
-    std::fs::write(dir.join("chalk.toml"), settings).unwrap();
+    std::fs::write(dir.join("chalk.toml"), text).unwrap();
     let (app, config) = (dir.join("app.chalkb"), dir.join("chalk.toml"));
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture"])

@@ -1,6 +1,9 @@
 //! A broker for tests: a real Apache Kafka where java and mvn are there, else librdkafka's mock cluster.
+//!
+//! It is shared with the tests of whole programs (`tests/tests`), so it must not know the program of `common`.
+#![allow(dead_code)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,7 +25,12 @@ enum Kind {
     Mock(MockCluster<'static, DefaultProducerContext>),
 }
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/kafka/start.sh");
+/// The script that starts a real one: this file is compiled in crates of several folders.
+fn script() -> PathBuf {
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut scripts = folders.map(|folder| folder.join("tests/kafka/start.sh"));
+    scripts.find(|script| script.is_file()).expect("the repository has tests/kafka/start.sh")
+}
 
 impl Broker {
     /// Starts one; says on stderr which.
@@ -30,10 +38,8 @@ impl Broker {
         let dir = tempfile::tempdir().unwrap();
         // Without a pipe for its output: the broker keeps what it inherits open, and a pipe would never end.
         let out = dir.path().join("address");
-        let status = Command::new("bash")
-            .args([Path::new(SCRIPT), dir.path()])
-            .stdout(std::fs::File::create(&out).unwrap())
-            .status();
+        let status =
+            Command::new("bash").args([&*script(), dir.path()]).stdout(std::fs::File::create(&out).unwrap()).status();
         let (address, kind) = if status.is_ok_and(|status| status.success()) {
             (std::fs::read_to_string(&out).unwrap().trim().to_owned(), Kind::Real(dir))
         } else {
@@ -68,7 +74,15 @@ impl Broker {
 
     /// Produces a message; its offset is that of its turn in the partition.
     pub(crate) fn produce(&self, topic: &str, partition: i32, value: &str) {
-        let mut record = BaseRecord::<(), str>::to(topic).partition(partition).payload(value);
+        self.send(BaseRecord::to(topic).partition(partition).payload(value));
+    }
+
+    /// The same, with the time at which it is said to have been sent.
+    pub(crate) fn produce_at(&self, topic: &str, partition: i32, timestamp_ms: i64, value: &str) {
+        self.send(BaseRecord::to(topic).partition(partition).payload(value).timestamp(timestamp_ms));
+    }
+
+    fn send(&self, mut record: BaseRecord<'_, (), str>) {
         while let Err((error, back)) = self.producer.send(record) {
             assert_eq!(error.rdkafka_error_code(), Some(rdkafka::error::RDKafkaErrorCode::QueueFull));
             self.producer.poll(Duration::from_millis(10));
@@ -84,7 +98,7 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         if let Kind::Real(dir) = &self.kind {
-            let _ = Command::new("bash").arg(SCRIPT).arg("--stop").arg(dir.path()).status();
+            let _ = Command::new("bash").arg(script()).arg("--stop").arg(dir.path()).status();
         }
     }
 }
