@@ -233,8 +233,13 @@ impl Writer<'_> {
         }
         let times: Vec<i64> = self.times.iter().copied().collect();
         let window_us = *self.rng.pick(&self.edges);
-        let time_us = match self.rng.below(3) {
+        let time_us = match self.rng.below(4) {
             0 => (now_us / window_us + 1) * window_us,
+            // As of an event that is still to come, where there is one.
+            1 => {
+                let to_come: Vec<i64> = self.times.range(now_us..).copied().collect();
+                if to_come.is_empty() { now_us } else { *self.rng.pick(&to_come) }
+            }
             _ => *self.rng.pick(&times) + window_us,
         };
         (time_us + self.rng.below(3) as i64 - 1).max(now_us)
@@ -249,7 +254,8 @@ impl Writer<'_> {
         let copied = self.rng.percent(8) && !self.given[stream].is_empty();
         if copied {
             let mut copy = self.rng.pick(&self.given[stream]).clone();
-            if self.package.streams[stream].dedup_within_us.is_some() {
+            if let Some(within_us) = self.package.streams[stream].dedup_within_us {
+                let consumed_at_us = self.again_us(&copy, within_us, now_us).or(consumed_at_us);
                 copy = Arrival { number, consumed_at_us, ..copy };
                 // What has the same id may say something else.
                 if self.rng.percent(30) {
@@ -272,6 +278,14 @@ impl Writer<'_> {
         let arrival = Arrival { number, stream, partition, consumed_at_us, event };
         self.given[stream].push(arrival.clone());
         arrival
+    }
+
+    /// When the broker got a message again: often exactly when the first is forgotten. None: at any time.
+    fn again_us(&mut self, first: &Arrival, within_us: i64, now_us: i64) -> Option<i64> {
+        let first_us = first.consumed_at_us.unwrap_or(first.event.at_us);
+        let again_us = first_us + within_us + self.rng.below(3) as i64 - 1;
+        // No clock of a broker is further ahead than an event may be.
+        (self.rng.percent(40) && again_us <= now_us + HOUR_US).then_some(again_us)
     }
 
     fn float(&mut self) -> f64 {
