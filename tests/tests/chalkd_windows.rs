@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chalk_types::format_datetime;
 use serde_json::{Value as Json, json};
-use served::{address_of, artifact, chalkd_with, finish, http, metric, values};
+use served::{address_of, artifact, chalkd_set, chalkd_with, finish, http, metric, values};
 use shop::{MINUTE, Order, Purchases, Seen};
 
 const SHOP: &str = r#"
@@ -117,8 +117,8 @@ fn expect(orders: &[Order]) -> Expected {
     expected
 }
 
-/// Every value of every user, at the time of the last order.
-fn answers(address: SocketAddr, now_us: i64) -> Vec<Vec<Json>> {
+/// Every value of a user, at that time.
+fn answers_of(address: SocketAddr, user: i64, now_us: i64) -> Vec<Json> {
     let outputs = [
         "user.total",
         "user.recent__600__",
@@ -127,12 +127,12 @@ fn answers(address: SocketAddr, now_us: i64) -> Vec<Vec<Json>> {
         "user.orders__600__",
         "user.spent__600__",
     ];
-    (0..USERS)
-        .map(|user| {
-            let request = json!({ "inputs": { "user.id": user }, "outputs": outputs, "now": format_datetime(now_us), "staleness": { "user": "all" } });
-            values(&serde_json::from_str(&http(address, "POST", "/v1/query/online", &request.to_string())).unwrap())
-        })
-        .collect()
+    let request = json!({ "inputs": { "user.id": user }, "outputs": outputs, "now": format_datetime(now_us), "staleness": { "user": "all" } });
+    values(&serde_json::from_str(&http(address, "POST", "/v1/query/online", &request.to_string())).unwrap())
+}
+
+fn answers(address: SocketAddr, now_us: i64) -> Vec<Vec<Json>> {
+    (0..USERS).map(|user| answers_of(address, user, now_us)).collect()
 }
 
 fn wait_until_read(address: SocketAddr, count: u64) {
@@ -239,6 +239,53 @@ fn ids_are_remembered_over_a_restart_and_forgotten_in_time() {
     assert!(stderr.contains("purchases: 2 applied, 2 duplicate"), "{stderr}");
     let expected = Expected { latest: START + 30 * MINUTE, ..Expected::default() };
     assert_eq!(serve(dir.path(), &expected)[1][0], json!(4.0));
+}
+
+/// A mebibyte for entries that need several: most of them are in the store only, and read back when an order or a question needs them.
+#[test]
+fn more_keys_than_memory_holds_give_the_same_answers() {
+    const KEYS: i64 = 8_000;
+    const LIMIT: u64 = 1 << 20;
+    let orders = shop::orders(37, 40_000, KEYS, 1, START);
+    let expected = expect(&orders);
+    let dir = prepare(&orders[..20_000]);
+    let settings = format!("[state]\nmax_memory_bytes = {LIMIT}\nmax_rows_in_memory = 1000\n");
+    let wait_until = |what: &str, holds: &dyn Fn() -> bool| {
+        for _ in 0..12_000 {
+            if holds() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("waited two minutes for {what}");
+    };
+    let bytes = |address| metric(address, "chalk_state_bytes{", "aggregates");
+
+    // Half of the orders, until most entries are in the store only.
+    let mut child = chalkd_set(dir.path(), 2, &settings, "");
+    let address = address_of(&mut child);
+    wait_until_read(address, 20_000);
+    wait_until("little memory", &|| {
+        metric(address, "chalk_state_evicted_total", "") > KEYS as u64 && bytes(address) < 2 * LIMIT
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    // The others need entries that were evicted.
+    write_orders(&dir.path().join("orders.ndjson"), &orders);
+    let (output, stderr) = finish(chalkd_set(dir.path(), 2, &settings, " --until-end"));
+    assert!(output.status.success(), "{stderr}");
+
+    // The loader stops when memory is full; what it has not loaded is found when it is asked for.
+    let mut child = chalkd_set(dir.path(), 2, &settings, "");
+    let address = address_of(&mut child);
+    for user in (0..KEYS).step_by(7) {
+        expected.purchases.check(user, &answers_of(address, user, expected.latest), expected.latest);
+    }
+    wait_until("sizes", &|| bytes(address) > LIMIT / 4);
+    assert!(bytes(address) < 4 * LIMIT, "{} bytes", bytes(address));
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use chalk_artifact::manifest::AggregationKind;
@@ -26,6 +26,7 @@ use super::key::table_prefix;
 use super::key_files::KeyFiles;
 use super::marks::read_entries;
 use super::progress::{Awaited, Progress};
+use super::slice::Slice;
 use super::store::{Store, StoreError};
 use crate::clock::now_us;
 
@@ -91,9 +92,15 @@ impl EngineState {
         &self.keeper
     }
 
-    /// Leave to run windows; none while entries of theirs are still being loaded.
+    /// Leave to run windows; none while entries of theirs are still being loaded, while a checkpoint waits for windows that have run to be
+    /// committed, and while another worker runs some. Who is refused goes on, commits, and asks again.
     pub fn may_close(&self) -> Option<ClosesGuard<'_>> {
-        self.is_ready.load(Ordering::Acquire).then(|| ClosesGuard(lock(&self.closes)))
+        let guard = match self.closes.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.is_ready.load(Ordering::Acquire).then_some(ClosesGuard(guard))
     }
 
     /// Windows have run; said once for each commit that they go into, before the guard is given back.
@@ -247,30 +254,26 @@ impl EngineState {
             loop {
                 let _turn = lock(&self.turn);
                 let closes = if self.is_tumbling(&id) { Some(self.wait_for_closes()?) } else { None };
-                let (mut slice, mut removed) = (Vec::new(), Vec::new());
+                let mut slice = Slice::default();
                 let mut more = true;
-                while more && slice.len() + removed.len() < SLICE_ENTRIES {
+                while more && slice.len() < SLICE_ENTRIES {
                     more = self.keeper.with_table(&id, |table| {
                         table.take_dirty(PIECE_ENTRIES, &mut |key, image| {
                             let store_key = [&prefix[..], key].concat();
-                            match image {
-                                Some(image) => slice.push((store_key, image.to_vec())),
-                                None => {
-                                    self.images.is_going(store_key.clone());
-                                    removed.push(store_key);
-                                }
+                            if image.is_none() {
+                                self.images.is_going(store_key.clone());
                             }
+                            slice.put(store_key, image.map(<[u8]>::to_vec));
                         })
                     });
                 }
                 drop(closes);
-                slice.sort_unstable();
-                removed.sort_unstable();
-                if !slice.is_empty() || !removed.is_empty() {
-                    store.apply(&slice, &removed)?;
+                let (images, removed) = slice.finish();
+                if !images.is_empty() || !removed.is_empty() {
+                    store.apply(&images, &removed)?;
                 }
                 self.images.are_removed();
-                entries += slice.len() + removed.len();
+                entries += images.len() + removed.len();
                 if !more {
                     break;
                 }
@@ -284,20 +287,18 @@ impl EngineState {
         lock(&self.keys).checkpoint()
     }
 
-    /// Waits until every window that has run is committed, and lets none run while the guard lives.
+    /// Lets no window run while the guard lives, and waits until every one that has run is committed. No window runs meanwhile, either: where old
+    /// messages are read fast, some window has always just run.
     fn wait_for_closes(&self) -> Result<ClosesGuard<'_>, StoreError> {
+        let guard = lock(&self.closes);
         let started = Instant::now();
-        loop {
-            let guard = lock(&self.closes);
-            if self.uncommitted_closes.load(Ordering::Acquire) == 0 {
-                return Ok(ClosesGuard(guard));
-            }
-            drop(guard);
+        while self.uncommitted_closes.load(Ordering::Acquire) > 0 {
             if started.elapsed() > CLOSE_PATIENCE {
                 return Err(StoreError("windows that have run are not being committed".to_owned()));
             }
             std::thread::sleep(CLOSE_POLL);
         }
+        Ok(ClosesGuard(guard))
     }
 
     /// One step of expiry in every table: frees what no window can see at or after `low_of` its source (position in the manifest). Gives

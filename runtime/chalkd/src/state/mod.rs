@@ -41,6 +41,7 @@ mod progress;
 mod recovery;
 mod registry;
 pub mod row;
+mod slice;
 pub mod store;
 
 pub use checkpoint::CheckpointReport;
