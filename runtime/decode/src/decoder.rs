@@ -162,7 +162,7 @@ impl Decoder {
     }
 
     /// Decodes messages into their rows; a failed one leaves a row of nulls.
-    fn messages(&mut self, messages: Messages<'_>, statuses: &mut [u8], errors: &mut Vec<DecodeError>) {
+    pub(crate) fn messages(&mut self, messages: Messages<'_>, statuses: &mut [u8], errors: &mut Vec<DecodeError>) {
         let source = Source { buffer: messages.buffer, offset: 0 };
         let mut reading = Reading {
             program: &self.program,

@@ -8,9 +8,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::batch::PADDING_BYTES;
+use chalk_artifact::abi::status;
+
+use crate::batch::{Messages, PADDING_BYTES, Span};
 use crate::decoder::Decoder;
-use crate::scalar::Source;
 use crate::tier::Tier;
 
 #[path = "../tests/support/mod.rs"]
@@ -87,20 +88,24 @@ extern "C" fn faulted(_: libc::c_int) {
     }
 }
 
-/// What a message becomes: nothing, or a reason.
-fn outcome(decoder: &mut Decoder, message: &[u8]) -> Option<String> {
-    decoder.columns_mut().begin(1);
-    let failure = decoder.message(message, Source { buffer: 0, offset: 0 }, 0).err();
-    failure.map(|failure| format!("{failure:?}"))
+/// What becomes of messages in guarded memory: their fates and reasons.
+fn outcome(decoder: &mut Decoder, bytes: &[u8], spans: &[Span]) -> (Vec<u8>, String) {
+    decoder.columns_mut().begin(spans.len());
+    let messages = Messages { bytes, spans, buffer: 0, offset: 0, row: 0 };
+    let (mut statuses, mut errors) = (vec![status::LIVE; spans.len()], Vec::new());
+    decoder.messages(messages, &mut statuses, &mut errors);
+    (statuses, format!("{errors:?}"))
 }
 
-fn compare(seed: u64, scalar: &mut Decoder, fast: &mut [Decoder], message: &[u8]) {
-    let wants = outcome(scalar, message);
+fn compare(seed: u64, scalar: &mut Decoder, fast: &mut [Decoder], bytes: &[u8], spans: &[Span]) {
+    let last = spans.last().expect("a message");
+    let message = &bytes[last.offset as usize..][..last.size_bytes as usize];
+    let wants = outcome(scalar, bytes, spans);
     for decoder in fast {
-        let found = outcome(decoder, message);
+        let found = outcome(decoder, bytes, spans);
         let tier = decoder.tier();
         assert_eq!(found, wants, "seed {seed}, {tier}: {}", String::from_utf8_lossy(message));
-        let pair = Pair { expected: scalar.columns(), found: decoder.columns(), message_bytes: message };
+        let pair = Pair { expected: scalar.columns(), found: decoder.columns(), message_bytes: bytes };
         assert_eq!(difference(pair), None, "seed {seed}, {tier}: {}", String::from_utf8_lossy(message));
     }
 }
@@ -142,10 +147,15 @@ fn no_tier_reads_beyond_the_padding() {
                 for start in [size_bytes - PADDING_BYTES - size, 0] {
                     let behind = random.below(5);
                     let bytes = guarded.bytes();
-                    let (_, bytes) = bytes.split_at_mut(start);
-                    let rest = bytes.len().min(message.len());
-                    bytes[..rest].copy_from_slice(&message[..rest]);
-                    let padding = &mut bytes[size..(size + PADDING_BYTES).min(size_bytes - start)];
+                    // A batch of the whole message and this one, where there is room for both: a tier may look ahead.
+                    let before = message.len() + PADDING_BYTES <= start && random.once_in(2);
+                    if before {
+                        bytes[..message.len()].copy_from_slice(&message);
+                    }
+                    let (_, end) = bytes.split_at_mut(start);
+                    let rest = end.len().min(message.len());
+                    end[..rest].copy_from_slice(&message[..rest]);
+                    let padding = &mut end[size..(size + PADDING_BYTES).min(size_bytes - start)];
                     match behind {
                         0 => {} // The rest of the message, as far as there is room.
                         1 => padding.fill(b'9'),
@@ -153,7 +163,9 @@ fn no_tier_reads_beyond_the_padding() {
                         3 => padding.fill(b'"'),
                         _ => padding.iter_mut().for_each(|byte| *byte = random.next() as u8),
                     }
-                    compare(seed, scalar, fast, &bytes[..size]);
+                    let span = |offset: usize, size: usize| Span { offset: offset as u32, size_bytes: size as u32 };
+                    let spans = [span(0, message.len()), span(start, size)];
+                    compare(seed, scalar, fast, bytes, &spans[usize::from(!before)..]);
                     compared += 1;
                 }
             }
