@@ -10,6 +10,9 @@ use memmap2::MmapMut;
 /// Words of an ordinary piece.
 pub(crate) const PIECE_WORDS: usize = 1 << 20;
 
+/// Words of 64 KiB: no system's ordinary pages are larger.
+const RELEASED_WORDS: usize = 1 << 13;
+
 /// A piece of memory: words that stay where they are until it is dropped.
 pub(crate) struct Pages {
     /// Owns the memory.
@@ -48,6 +51,24 @@ impl Pages {
         let _ = self.map.advise(memmap2::Advice::HugePage);
         #[cfg(not(target_os = "linux"))]
         let _ = &self.map;
+    }
+
+    /// Returns the memory of words to the system, which gives it again, zeroed, when they are touched: what they held is lost. Whether the
+    /// system took it. It takes multiples of [`RELEASED_WORDS`] only.
+    pub(crate) fn release(&mut self, start: usize, len: usize) -> bool {
+        assert!(start <= self.words && len <= self.words - start, "words of the piece");
+        if !start.is_multiple_of(RELEASED_WORDS) || !len.is_multiple_of(RELEASED_WORDS) {
+            return false;
+        }
+        #[cfg(target_os = "linux")]
+        {
+            use memmap2::UncheckedAdvice::DontNeed;
+            // SAFETY: whole pages of this piece, at which nobody else looks (`&mut self`). In private memory without a file zeros take their place:
+            // words, all the same.
+            unsafe { self.map.unchecked_advise_range(DontNeed, start * 8, len * 8).is_ok() }
+        }
+        #[cfg(not(target_os = "linux"))]
+        false
     }
 
     /// Words of the piece.

@@ -5,7 +5,7 @@
 //! This file must not know how windows are read.
 
 use crate::arena::Block;
-use crate::keyed::{DIRTY, FLAGS, Keyed, LIVE, OPEN, STORED, USED};
+use crate::keyed::{DIRTY, FLAGS, KEY, Keyed, LIVE, OPEN, STORED, USED};
 use crate::layout::{Layout, StateKind, clamp};
 use crate::pages::prefetch;
 use crate::read::whole_buckets;
@@ -14,6 +14,12 @@ use crate::table::Counts;
 
 /// How many entries ahead of the sweep memory is asked for.
 const SWEEP_AHEAD: u32 = 16;
+
+/// Where an entry has blocks of rows.
+fn blocks_at(layout: &Layout) -> impl Iterator<Item = usize> {
+    let events = layout.events.is_some().then(|| layout.events_at());
+    layout.series.iter().map(|series| series.at + 1).chain(events)
+}
 
 impl Keyed {
     /// From now on nobody asks for a time before `low_us`.
@@ -58,7 +64,7 @@ impl Keyed {
             // Entries come one after the other, their blocks do not.
             if id + SWEEP_AHEAD < self.slab.end() {
                 let entry = self.slab.get(id + SWEEP_AHEAD);
-                for block in layout.series.iter().map(|series| Block(entry[series.at + 1])) {
+                for block in blocks_at(&layout).map(|at| Block(entry[at])) {
                     if !block.is_none() {
                         prefetch(self.arena.at(block));
                     }
@@ -71,6 +77,7 @@ impl Keyed {
             if layout.kind != StateKind::Tumbling {
                 self.trim(&layout, id);
             }
+            self.settle(&layout, id);
             if self.is_bare(id) {
                 self.remove(id, true);
                 gone += 1;
@@ -109,6 +116,18 @@ impl Keyed {
             if events.first().is_some_and(|word| *word as i64 <= until_us) {
                 let old = rows::upper_bound(events, kept.stride, until_us);
                 self.drop_events(layout, id, kept, old);
+            }
+        }
+    }
+
+    /// Moves an entry's blocks to where memory is well used, so that what freed blocks left can be given back. Texts of kept events stay
+    /// where they are: each would have to be looked for.
+    fn settle(&mut self, layout: &Layout, id: u32) {
+        let key = (!layout.is_word_key).then_some(KEY);
+        let entry = self.slab.get_mut(id);
+        for at in blocks_at(layout).chain(key) {
+            if let Some(block) = self.arena.settle(Block(entry[at])) {
+                entry[at] = block.0;
             }
         }
     }
