@@ -5,6 +5,7 @@
 //! This file must not know how tables are laid out.
 
 mod edges;
+mod memory;
 mod model;
 mod plans;
 mod random;
