@@ -51,6 +51,9 @@ impl Wishes {
 
 /// A random plan; at least one column is read.
 pub fn random_plan(random: &mut Random, wishes: Wishes) -> DecodePlan {
+    if random.once_in(4) {
+        return common_plan(random, wishes);
+    }
     let root = random_message(random, 0, wishes);
     let mut columns = Vec::new();
     if random.once_in(12) {
@@ -72,6 +75,58 @@ pub fn random_plan(random: &mut Random, wishes: Wishes) -> DecodePlan {
         plan.max_message_bytes = 100 + random.below(400) as u32;
     }
     plan
+}
+
+/// A plan of the commonest types alone, most of them required, of which nearly all is read: what the fastest ways are made for.
+fn common_plan(random: &mut Random, wishes: Wishes) -> DecodePlan {
+    let root = common_message(random, 0);
+    let mut columns = Vec::new();
+    collect_leaves(random, &root, &root, &mut Vec::new(), &mut columns);
+    let mut plan = plan(root, columns);
+    plan.strict = !(wishes.relaxed && random.once_in(8));
+    plan
+}
+
+fn common_message(random: &mut Random, depth: usize) -> MessagePlan {
+    let mut keys = KEYS.map(str::to_owned).to_vec();
+    random.shuffle(&mut keys);
+    let count = 1 + random.below(10);
+    let fields = (0..count).map(|index| {
+        let name = format!("f{index}");
+        let nullable = random.once_in(10);
+        let (kind, inner) = match random.below(if depth < 2 { 9 } else { 8 }) {
+            0..=3 => (Kind::String, None),
+            4 | 5 => (Kind::INT, None),
+            6 => (Kind::Float64, None),
+            7 => (Kind::Bool, None),
+            _ => {
+                let inner = common_message(random, depth + 1);
+                (Kind::Struct(Arc::new(struct_of(&inner))), Some(Box::new(inner)))
+            }
+        };
+        FieldPlan { key: keys[index].clone(), message: inner, ..field(&name, Type { kind, nullable }) }
+    });
+    message(&format!("Common{depth}"), fields.collect())
+}
+
+/// Every leaf, or most of them, as a column of its own.
+fn collect_leaves(
+    random: &mut Random,
+    root: &MessagePlan,
+    here: &MessagePlan,
+    path: &mut Vec<String>,
+    into: &mut Vec<ColumnPlan>,
+) {
+    for field in &here.fields {
+        path.push(field.name.clone());
+        if let Some(inner) = &field.message {
+            collect_leaves(random, root, inner, path, into);
+        } else if !random.once_in(4) {
+            let names: Vec<&str> = path.iter().map(String::as_str).collect();
+            into.push(column(root, &names, Wanted::Value));
+        }
+        path.pop();
+    }
 }
 
 fn collect(
