@@ -109,6 +109,7 @@ fn row(arrival: &Arrival, keys: &[Key], offset: i64) -> Option<Row> {
         or_null(event.s.clone().map(Value::String)),
         Value::Bool(event.flag),
         Value::Datetime(event.at_us),
+        or_null(event.v.map(|components| Value::List(components.map(Value::Float).to_vec()))),
     ];
     (!event.is_broken).then(|| Row {
         message: Value::Struct(fields),

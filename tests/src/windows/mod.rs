@@ -7,6 +7,7 @@
 //!
 //! This module must not know how state is kept.
 
+mod calls;
 mod driver;
 mod meaning;
 mod model;

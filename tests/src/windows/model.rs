@@ -12,7 +12,8 @@ use chalk_engine::Fate;
 use chalk_types::Value;
 
 use super::Subject;
-use super::program::{Aggregate, Argument, Call, Condition, HOUR_US, Origin, Package, Role};
+use super::calls::{Aggregate, Argument, Call, Condition};
+use super::program::{HOUR_US, Origin, Package, Role};
 use super::timeline::{Arrival, Event, Key};
 
 /// How far ahead of the broker's time an event may be.
@@ -125,7 +126,7 @@ impl<'a> Model<'a> {
         }
         let state = &mut self.streams[arrival.stream];
         let mut missed = Vec::new();
-        if let Role::Tumbling { allowed_lateness_us } = stream.role {
+        if let Role::Tumbling { allowed_lateness_us, .. } = stream.role {
             let lengths = lengths(self.package, arrival.stream);
             let is_over = |length: &&i64| {
                 let end_us = (event.at_us.div_euclid(**length) + 1) * **length;
@@ -308,7 +309,7 @@ impl Subject for Model<'_> {
 
     fn advance(&mut self, now_us: i64) {
         for (stream, description) in self.package.streams.iter().enumerate() {
-            if let Role::Tumbling { allowed_lateness_us } = description.role {
+            if let Role::Tumbling { allowed_lateness_us, .. } = description.role {
                 self.close(stream, allowed_lateness_us, now_us);
             }
         }
@@ -373,6 +374,7 @@ fn argument(argument: Argument, event: &Event) -> Option<Value> {
         Argument::Flag => Some(Value::Bool(event.flag)),
         Argument::IsGreat => Some(Value::Bool(event.x > 1.0)),
         Argument::At => Some(Value::Datetime(event.at_us)),
+        Argument::V => event.v.map(|components| Value::List(components.map(Value::Float).to_vec())),
     }
 }
 
@@ -409,14 +411,63 @@ fn value(call: &Call, events: &[&Applied]) -> Result<Value, String> {
         }
         Aggregate::Any if values.is_empty() => Value::Null,
         Aggregate::Any => Value::Bool(only().any(|value| value == Value::Bool(true))),
-        Aggregate::CountDistinct => {
-            let mut texts: Vec<String> = only().map(|value| format!("{value:?}")).collect();
-            texts.sort_unstable();
-            texts.dedup();
-            Value::Int(texts.len() as i128)
+        Aggregate::All if values.is_empty() => Value::Null,
+        Aggregate::All => Value::Bool(only().all(|value| value == Value::Bool(true))),
+        Aggregate::CountDistinct => Value::Int(counts(&values).len() as i128),
+        _ if values.is_empty() => Value::Null,
+        Aggregate::ArrayAgg => {
+            let mut values = values.clone();
+            values.sort_by_key(|(at_us, _)| *at_us);
+            Value::List(values.into_iter().map(|(_, value)| value).collect())
+        }
+        Aggregate::SetAgg => Value::List(counts(&values).into_iter().map(|(value, _)| value).collect()),
+        Aggregate::Mode => {
+            let counts = counts(&values);
+            let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
+            counts.into_iter().find(|(_, count)| *count == most).map_or(Value::Null, |(value, _)| value)
+        }
+        Aggregate::Top => {
+            let mut values = sorted(&values);
+            values.reverse();
+            values.truncate(3);
+            Value::List(values)
+        }
+        Aggregate::VectorSum | Aggregate::VectorMean => {
+            let by = if call.aggregate == Aggregate::VectorMean { values.len() as f64 } else { 1.0 };
+            let component = |at: usize| -> f64 {
+                let of = |value: Value| match value {
+                    Value::List(components) => match components[at] {
+                        Value::Float(component) => component,
+                        ref other => panic!("{other:?} is no component"),
+                    },
+                    other => panic!("{other:?} is no vector"),
+                };
+                // A sum begins at the zero that is neutral.
+                only().map(of).reduce(|a, b| a + b).unwrap_or(0.0) / by
+            };
+            Value::List(vec![Value::Float(component(0)), Value::Float(component(1))])
         }
         other => panic!("the plain model does not know `{}`", other.name()),
     })
+}
+
+/// Ascending.
+fn sorted(values: &[(i64, Value)]) -> Vec<Value> {
+    let mut values: Vec<Value> = values.iter().map(|(_, value)| value.clone()).collect();
+    values.sort_by(|a, b| less(b, a).cmp(&less(a, b)));
+    values
+}
+
+/// Different values, ascending, and how often each came.
+fn counts(values: &[(i64, Value)]) -> Vec<(Value, usize)> {
+    let mut counts: Vec<(Value, usize)> = Vec::new();
+    for value in sorted(values) {
+        match counts.last_mut() {
+            Some((last, count)) if *last == value => *count += 1,
+            _ => counts.push((value, 1)),
+        }
+    }
+    counts
 }
 
 fn total(values: &[(i64, Value)]) -> Option<Value> {

@@ -2,10 +2,9 @@
 //!
 //! The model must not depend on what the compiler makes of a package, so it is given the description here and never a checked program.
 //!
-//! This file must not know messages or values.
+//! This file must not know messages or values, or which aggregates there are.
 
-use std::fmt;
-
+use super::calls::{Aggregate, Argument, Call, Condition};
 use crate::rng::Rng;
 
 /// Microseconds of a second.
@@ -57,6 +56,8 @@ pub(super) enum Role {
     Tumbling {
         /// How long a window takes messages after its end.
         allowed_lateness_us: i64,
+        /// Whether its body is a query.
+        is_sql: bool,
     },
 }
 
@@ -113,73 +114,6 @@ pub(super) struct Buckets {
     pub(super) origin_us: Option<i64>,
 }
 
-/// `.where(filter).aggregate(argument, by)`.
-#[derive(Clone, Debug)]
-pub(super) struct Call {
-    /// `where`
-    pub(super) filter: Option<Condition>,
-    /// Which one.
-    pub(super) aggregate: Aggregate,
-    /// What is aggregated.
-    pub(super) argument: Argument,
-}
-
-/// An aggregate of the library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub(super) enum Aggregate {
-    Count,
-    Sum,
-    Min,
-    Max,
-    Mean,
-    First,
-    Last,
-    /// By `n`.
-    MinBy,
-    /// By `n`.
-    MaxBy,
-    Any,
-    All,
-    CountDistinct,
-    // Results whose last bits depend on the order of events, or that a plain model would only repeat.
-    Std,
-    Variance,
-    Median,
-    ApproxDistinct,
-    ApproxPercentile,
-    Top,
-}
-
-/// What is aggregated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub(super) enum Argument {
-    Nothing,
-    X,
-    N,
-    S,
-    Flag,
-    At,
-    TwiceX,
-    NextN,
-    IsGreat,
-}
-
-/// A condition over an event.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub(super) enum Condition {
-    Flag,
-    NGreater(i64),
-    XAtLeast(i64),
-    SIs(char),
-    NIsNone,
-    Not(Box<Condition>),
-    And(Box<Condition>, Box<Condition>),
-    Or(Box<Condition>, Box<Condition>),
-}
-
 /// What packages are to be like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
@@ -187,183 +121,6 @@ pub(super) enum Style {
     Exact,
     /// Anything.
     Bits,
-}
-
-impl Aggregate {
-    const EXACT: [Aggregate; 12] = [
-        Aggregate::Count,
-        Aggregate::Count,
-        Aggregate::Sum,
-        Aggregate::Sum,
-        Aggregate::Min,
-        Aggregate::Max,
-        Aggregate::Max,
-        Aggregate::Mean,
-        Aggregate::First,
-        Aggregate::Last,
-        Aggregate::CountDistinct,
-        Aggregate::Any,
-    ];
-    const OTHER: [Aggregate; 9] = [
-        Aggregate::MinBy,
-        Aggregate::MaxBy,
-        Aggregate::All,
-        Aggregate::Std,
-        Aggregate::Variance,
-        Aggregate::Median,
-        Aggregate::ApproxDistinct,
-        Aggregate::ApproxPercentile,
-        Aggregate::Top,
-    ];
-
-    /// Its name in the language.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Aggregate::Count => "count",
-            Aggregate::Sum => "sum",
-            Aggregate::Min => "min",
-            Aggregate::Max => "max",
-            Aggregate::Mean => "mean",
-            Aggregate::First => "first",
-            Aggregate::Last => "last",
-            Aggregate::MinBy => "min_by",
-            Aggregate::MaxBy => "max_by",
-            Aggregate::Any => "any",
-            Aggregate::All => "all",
-            Aggregate::CountDistinct => "count_distinct",
-            Aggregate::Std => "std",
-            Aggregate::Variance => "var",
-            Aggregate::Median => "median",
-            Aggregate::ApproxDistinct => "approx_count_distinct",
-            Aggregate::ApproxPercentile => "approx_percentile",
-            Aggregate::Top => "top",
-        }
-    }
-
-    /// Whether its partial grows with events, so that it needs a window.
-    fn is_unbounded(self) -> bool {
-        matches!(self, Aggregate::CountDistinct | Aggregate::Median)
-    }
-
-    /// An argument that it takes.
-    fn argument(self, rng: &mut Rng) -> Argument {
-        use Argument::{At, Flag, IsGreat, N, NextN, Nothing, S, TwiceX, X};
-        let some: &[Argument] = match self {
-            Aggregate::Count => &[Nothing],
-            Aggregate::Sum | Aggregate::Mean => &[X, X, N, TwiceX, NextN],
-            Aggregate::Min | Aggregate::Max | Aggregate::Top => &[X, X, N, S, At, TwiceX, NextN],
-            Aggregate::First | Aggregate::Last | Aggregate::MinBy | Aggregate::MaxBy => &[X, N, S, At],
-            Aggregate::Any | Aggregate::All => &[Flag, IsGreat],
-            Aggregate::CountDistinct | Aggregate::ApproxDistinct => &[N, S, X],
-            Aggregate::Std | Aggregate::Variance | Aggregate::Median | Aggregate::ApproxPercentile => &[X, N, TwiceX],
-        };
-        *rng.pick(some)
-    }
-}
-
-impl Call {
-    /// The type of its result, as declared: with `?` where there may be none.
-    pub(super) fn ty(&self) -> &'static str {
-        let of_argument = match self.argument {
-            Argument::Nothing | Argument::N | Argument::NextN => "int",
-            Argument::X | Argument::TwiceX => "float",
-            Argument::S => "string",
-            Argument::At => "datetime",
-            Argument::Flag | Argument::IsGreat => "bool",
-        };
-        match (self.aggregate, of_argument) {
-            (Aggregate::Count | Aggregate::CountDistinct | Aggregate::ApproxDistinct, _) => "int",
-            (Aggregate::Sum, ty) => ty,
-            (Aggregate::Mean | Aggregate::Std | Aggregate::Variance | Aggregate::Median, _) => "float?",
-            (Aggregate::ApproxPercentile, _) => "float?",
-            (Aggregate::Top, "int") => "[int]?",
-            (Aggregate::Top, "float") => "[float]?",
-            (Aggregate::Top, "string") => "[string]?",
-            (Aggregate::Top, "datetime") => "[datetime]?",
-            (_, "int") => "int?",
-            (_, "float") => "float?",
-            (_, "string") => "string?",
-            (_, "datetime") => "datetime?",
-            _ => "bool?",
-        }
-    }
-
-    fn random(rng: &mut Rng, style: Style, in_window: bool) -> Call {
-        let aggregate = loop {
-            let aggregate = match style {
-                Style::Bits if rng.percent(50) => *rng.pick(&Aggregate::OTHER),
-                _ => *rng.pick(&Aggregate::EXACT),
-            };
-            if in_window || !aggregate.is_unbounded() {
-                break aggregate;
-            }
-        };
-        let filter = rng.percent(50).then(|| Condition::random(rng, 2));
-        Call { filter, aggregate, argument: aggregate.argument(rng) }
-    }
-}
-
-impl Condition {
-    fn random(rng: &mut Rng, depth: usize) -> Condition {
-        let depth = if rng.percent(60) { 0 } else { depth };
-        match rng.below(if depth == 0 { 5 } else { 8 }) {
-            0 => Condition::Flag,
-            1 => Condition::NGreater(rng.between(0, 4) as i64 - 2),
-            2 => Condition::XAtLeast(rng.between(0, 4) as i64 - 2),
-            3 => Condition::SIs(*rng.pick(&['a', 'b', 'c'])),
-            4 => Condition::NIsNone,
-            5 => Condition::Not(Box::new(Condition::random(rng, depth - 1))),
-            6 => {
-                Condition::And(Box::new(Condition::random(rng, depth - 1)), Box::new(Condition::random(rng, depth - 1)))
-            }
-            _ => {
-                Condition::Or(Box::new(Condition::random(rng, depth - 1)), Box::new(Condition::random(rng, depth - 1)))
-            }
-        }
-    }
-
-    /// Its text; names are looked up in `scope` (`msg.`, `events.` or nothing).
-    fn text(&self, scope: &str) -> String {
-        match self {
-            Condition::Flag => format!("{scope}flag"),
-            Condition::NGreater(than) => format!("{scope}n > {than}"),
-            Condition::XAtLeast(least) => format!("{scope}x >= {least}.0"),
-            Condition::SIs(letter) => format!("{scope}s == \"{letter}\""),
-            Condition::NIsNone => format!("{scope}n is none"),
-            Condition::Not(inner) => format!("not ({})", inner.text(scope)),
-            Condition::And(left, right) => format!("({}) and ({})", left.text(scope), right.text(scope)),
-            Condition::Or(left, right) => format!("({}) or ({})", left.text(scope), right.text(scope)),
-        }
-    }
-}
-
-impl fmt::Display for Argument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Argument::Nothing => "",
-            Argument::X => "x",
-            Argument::N => "n",
-            Argument::S => "s",
-            Argument::Flag => "flag",
-            Argument::At => "at",
-            Argument::TwiceX => "x * 2.0",
-            Argument::NextN => "n + 1",
-            Argument::IsGreat => "x > 1.0",
-        })
-    }
-}
-
-impl Call {
-    fn text(&self, collection: &str) -> String {
-        let filter = self.filter.as_ref().map_or(String::new(), |filter| format!(".where({})", filter.text("")));
-        let arguments = match self.aggregate {
-            Aggregate::MinBy | Aggregate::MaxBy => format!("{}, n", self.argument),
-            Aggregate::ApproxPercentile => format!("{}, 0.75", self.argument),
-            Aggregate::Top => format!("3, {}", self.argument),
-            _ => self.argument.to_string(),
-        };
-        format!("{collection}{filter}.{}({arguments})", self.aggregate.name())
-    }
 }
 
 /// A duration literal: `1h30m`.
@@ -391,9 +148,13 @@ impl Package {
         if rng.percent(40) {
             streams.push(stream(rng, Role::Continuous));
         }
-        if rng.percent(40) {
-            let allowed_lateness_us = *rng.pick(&[0, 0, SECOND_US, 5 * MINUTE_US, 2 * HOUR_US]);
-            streams.push(stream(rng, Role::Tumbling { allowed_lateness_us }));
+        for percent in [50, 15] {
+            if rng.percent(percent) {
+                let allowed_lateness_us = *rng.pick(&[0, 0, 1, SECOND_US, 5 * MINUTE_US, 2 * HOUR_US]);
+                // The models compute queries of exact values only.
+                let is_sql = style == Style::Exact && rng.percent(15);
+                streams.push(stream(rng, Role::Tumbling { allowed_lateness_us, is_sql }));
+            }
         }
         let mut package = Package { key_is_text: rng.percent(40), streams, features: Vec::new() };
         let count = rng.between(2, 5);
@@ -403,11 +164,12 @@ impl Package {
         for stream in 0..package.streams.len() {
             if !matches!(package.streams[stream].role, Role::Rows { .. }) {
                 let windows = windows(rng);
+                let is_sql = matches!(package.streams[stream].role, Role::Tumbling { is_sql: true, .. });
                 for _ in 0..rng.between(1, 3) {
-                    // A resolver's features have the same windows, or some of them.
-                    let from = rng.below(windows.len());
+                    // A resolver's features have the same windows, or some of them; those of a query have the same.
+                    let from = if is_sql { 0 } else { rng.below(windows.len()) };
                     let windows: Vec<Option<i64>> = windows[from..].iter().copied().map(Some).collect();
-                    let call = Call::random(rng, style, true);
+                    let call = if is_sql { Call::random_sql(rng) } else { Call::random(rng, style, true) };
                     package.add(windows, Origin::Resolver { stream, call });
                 }
             }
@@ -485,9 +247,9 @@ impl Package {
     pub(super) fn text(&self) -> String {
         let key = if self.key_is_text { "string" } else { "int" };
         let mut text = format!(
-            "message Event {{ id: int, k: {key}, x: float, n: int?, s: string?, flag: bool, at: datetime }}\n\n\
+            "message Event {{ id: int, k: {key}, x: float, n: int?, s: string?, flag: bool, at: datetime, v: [float; 2]? }}\n\n\
              features Row {{\n  id: int\n  user: User.id\n  x: float\n  n: int?\n  s: string?\n  flag: bool\n  \
-             @time at: datetime\n  big: int?\n}}\n\n"
+             @time at: datetime\n  v: [float; 2]?\n  big: int?\n}}\n\n"
         );
         text.push_str(&format!("features User {{\n  id: {key}\n  rows: [Row]\n"));
         for feature in &self.features {
@@ -553,6 +315,7 @@ impl Package {
                 }
                 ("msg.", "msg: Event", "Row")
             }
+            Role::Tumbling { is_sql: true, .. } => ("events.", "events: [Event]", "[User]"),
             Role::Continuous | Role::Tumbling { .. } => ("events.", "events: [Event]", "User"),
         };
         text.push_str(&format!("stream r{position}({parameter}) -> {class}\n  from s{position}\n"));
@@ -569,20 +332,23 @@ impl Package {
         match stream.role {
             Role::Rows { can_fail, .. } => {
                 text.push_str("{\n  id = msg.id\n  user = msg.k\n  x = msg.x\n  n = msg.n\n  s = msg.s\n");
-                text.push_str("  flag = msg.flag\n  at = msg.at\n");
+                text.push_str("  flag = msg.flag\n  at = msg.at\n  v = msg.v\n");
                 if can_fail {
                     text.push_str("  big = if msg.n > 2 then msg.n * 4_000_000_000_000_000_000 else msg.n\n");
                 }
             }
             Role::Continuous => text.push_str("  window continuous\n  by events.k\n{\n  id = key\n"),
-            Role::Tumbling { allowed_lateness_us: 0 } => {
-                text.push_str("  window tumbling\n  by events.k\n{\n  id = key\n");
-            }
-            Role::Tumbling { allowed_lateness_us } => {
-                let lateness = duration(allowed_lateness_us);
-                text.push_str(&format!(
-                    "  window tumbling(allowed_lateness: {lateness})\n  by events.k\n{{\n  id = key\n"
-                ));
+            Role::Tumbling { allowed_lateness_us, is_sql } => {
+                let lateness = match allowed_lateness_us {
+                    0 => String::new(),
+                    us => format!("(allowed_lateness: {})", duration(us)),
+                };
+                text.push_str(&format!("  window tumbling{lateness}\n"));
+                if is_sql {
+                    text.push_str(&self.query(position));
+                    return text;
+                }
+                text.push_str("  by events.k\n{\n  id = key\n");
             }
         }
         for feature in &self.features {
@@ -594,6 +360,21 @@ impl Package {
         }
         text.push_str("}\n");
         text
+    }
+}
+
+impl Package {
+    /// The body of a resolver that is a query: a row for each key with a message.
+    fn query(&self, stream: usize) -> String {
+        let mut columns = vec!["k as id".to_owned()];
+        for feature in &self.features {
+            if let Origin::Resolver { stream: of, call } = &feature.origin
+                && *of == stream
+            {
+                columns.push(format!("{} as {}", call.sql(), feature.name));
+            }
+        }
+        format!("sql \"\"\"\n  select {}\n  from events\n  group by k\n\"\"\"\n", columns.join(", "))
     }
 }
 

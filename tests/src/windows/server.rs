@@ -164,7 +164,12 @@ impl<'a> Server<'a> {
 
 fn keeper(program: &Arc<Program>, idle_after_us: i64, disk: &Arc<Disk>) -> Keeper {
     let cold: Arc<dyn ColdEntries> = Arc::<Disk>::clone(disk);
-    let options = KeeperOptions { idle_after_us, cold: Some(cold), ..KeeperOptions::in_memory(program.manifest()) };
+    let options = KeeperOptions {
+        idle_after_us,
+        cold: Some(cold),
+        sql: chalkc::sql::runner(),
+        ..KeeperOptions::in_memory(program.manifest())
+    };
     Keeper::new(program, options).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Event {
     pub(super) flag: bool,
     /// `at`
     pub(super) at_us: i64,
+    /// `v`
+    pub(super) v: Option<[f64; 2]>,
     /// Whether its bytes are cut off.
     pub(super) is_broken: bool,
 }
@@ -153,7 +155,11 @@ impl Arrival {
             Some(s) => write!(text, ",\"s\":\"{s}\""),
             None => write!(text, ",\"s\":null"),
         };
-        let _ = write!(text, ",\"flag\":{},\"at\":\"{}\"}}", event.flag, chalk_types::format_datetime(event.at_us));
+        let _ = write!(text, ",\"flag\":{},\"at\":\"{}\"", event.flag, chalk_types::format_datetime(event.at_us));
+        let _ = match event.v {
+            Some([first, second]) => write!(text, ",\"v\":[{first:?},{second:?}]}}"),
+            None => write!(text, "}}"),
+        };
         if event.is_broken {
             text.truncate(text.len() - 2);
         }
@@ -273,6 +279,7 @@ impl Writer<'_> {
                 .then(|| (*self.rng.pick(&["a", "b", "c", "", "a longer text, with ö"])).to_owned()),
             flag: self.rng.percent(60),
             at_us: self.time(stream, now_us),
+            v: self.rng.percent(60).then(|| [self.float(), self.float()]),
             is_broken: self.rng.percent(3),
         };
         let arrival = Arrival { number, stream, partition, consumed_at_us, event };
