@@ -222,8 +222,8 @@ impl<'a> Case<'a> {
         let baseline = self.live(&self.timeline);
         tally.observe(&baseline);
         let started_us = self.timeline.steps[0].now_us;
-        let (keys, checked, class) = (&self.timeline.keys, &self.compiled.checked, self.compiled.class);
-        let mut meaning = Meaning::new(checked, class, keys, self.idle_after_us, started_us);
+        let keys = &self.timeline.keys;
+        let mut meaning = Meaning::new(self.package, self.compiled, keys, self.idle_after_us, started_us);
         let meaning = Transcript::of(&mut meaning, &self.timeline);
         self.check("compared with the evaluator", &meaning, &baseline, Scope::NotSql, tally)?;
         if self.style == Style::Exact {
@@ -363,7 +363,7 @@ impl<'a> Case<'a> {
     /// Whether a feature is set by tumbling windows, or only by those with a query.
     fn is_tumbling(&self, name: &str, only_sql: bool) -> bool {
         self.package.features.iter().any(|feature| {
-            name.split('[').next() == Some(&feature.name)
+            name.split(['[', ' ']).next() == Some(&feature.name)
                 && matches!(feature.origin, Origin::Resolver { stream, .. }
                     if matches!(self.package.streams[stream].role, Role::Tumbling { is_sql, .. } if is_sql || !only_sql))
         })

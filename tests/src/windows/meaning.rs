@@ -14,7 +14,8 @@ use chalk_types::Value;
 use chalkc::compile::{Checked, catalog};
 
 use super::Subject;
-use super::program::HOUR_US;
+use super::program::{HOUR_US, Link, Package};
+use super::server::Compiled;
 use super::timeline::{Arrival, Key};
 use crate::oracle::NOW_US;
 
@@ -27,25 +28,50 @@ pub(super) struct Meaning<'a> {
     context: CallContext,
     /// The next offset of each stream's partitions.
     offsets: BTreeMap<(usize, i64), i64>,
+    /// Position of the class `Pair`, and what answers of its features are called.
+    pairs: Option<(usize, &'a [Link])>,
 }
 
 impl<'a> Meaning<'a> {
     /// Before anything happened.
     pub(super) fn new(
-        checked: &'a Checked,
-        class: usize,
+        package: &'a Package,
+        compiled: &'a Compiled,
         keys: &'a [Key],
         idle_after_us: i64,
         now_us: i64,
     ) -> Meaning<'a> {
+        let (checked, class) = (&compiled.checked, compiled.class);
         let options = ModelOptions { max_future_skew_us: HOUR_US, idle_after_us };
-        Meaning {
+        let mut meaning = Meaning {
             checked,
             class,
             keys,
             model: Model::new(&checked.program, options, now_us),
             context: CallContext::new(NOW_US, 0),
             offsets: BTreeMap::new(),
+            pairs: compiled.pairs.map(|class| (class, &package.links[..])),
+        };
+        if meaning.pairs.is_some() {
+            meaning.store_pairs(package.streams.len(), now_us);
+        }
+        meaning
+    }
+
+    /// A pair for each key, numbered as keys are.
+    fn store_pairs(&mut self, resolver: usize, now_us: i64) {
+        for (number, key) in self.keys.iter().enumerate() {
+            let row = Row {
+                message: Value::Struct(vec![Value::Int(number as i128), key.value()]),
+                topic: "pairs".to_owned(),
+                partition: 0,
+                offset: number as i64,
+                key: None,
+                timestamp_us: Some(now_us),
+                headers: Vec::new(),
+            };
+            let outcome = self.with(|model, evaluator| model.push(evaluator, resolver, &row, now_us));
+            assert!(matches!(outcome, Outcome::Applied { .. }), "a pair is a row");
         }
     }
 
@@ -88,12 +114,19 @@ impl Subject for Meaning<'_> {
     }
 
     fn ask(&mut self, key: usize, now_us: i64) -> Vec<(String, Result<Value, String>)> {
-        let (class, key) = (self.class, self.keys[key].value());
+        let (class, number, key) = (self.class, key, self.keys[key].value());
         let values = self.with(|model, evaluator| model.features(evaluator, class, &key, now_us));
         let class = &self.checked.program.classes[class];
         let named = class.features.iter().zip(values).enumerate();
         let others = named.filter(|(position, _)| *position != class.primary_key);
-        others.map(|(_, (feature, value))| (feature.name.clone(), value)).collect()
+        let mut answers: Vec<_> = others.map(|(_, (feature, value))| (feature.name.clone(), value)).collect();
+        if let Some((class, links)) = self.pairs {
+            let key = Value::Int(number as i128);
+            let values = self.with(|model, evaluator| model.features(evaluator, class, &key, now_us));
+            // Behind the key and the foreign key.
+            answers.extend(links.iter().map(|link| link.name.clone()).zip(values.into_iter().skip(2)));
+        }
+        answers
     }
 }
 

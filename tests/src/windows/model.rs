@@ -326,6 +326,9 @@ impl Subject for Model<'_> {
                 answers.push((format!("{}[{length}]", feature.name), self.windowed(position, window, key, now_us)));
             }
         }
+        for link in &self.package.links {
+            answers.push((link.name.clone(), self.windowed(link.feature, link.window, key, now_us)));
+        }
         answers
     }
 }

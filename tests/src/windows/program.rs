@@ -25,6 +25,19 @@ pub(super) struct Package {
     pub(super) streams: Vec<Stream>,
     /// Features of `User`, after its primary key.
     pub(super) features: Vec<Feature>,
+    /// What a `Pair` reads of its user.
+    pub(super) links: Vec<Link>,
+}
+
+/// A feature `gN` of `Pair` that is a feature of its user.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    /// Its position in `features`.
+    pub(super) feature: usize,
+    /// Which of its windows; 0 for a plain feature.
+    pub(super) window: usize,
+    /// What answers to it are called.
+    pub(super) name: String,
 }
 
 /// A stream resolver over `Event` messages.
@@ -156,7 +169,7 @@ impl Package {
                 streams.push(stream(rng, Role::Tumbling { allowed_lateness_us, is_sql }));
             }
         }
-        let mut package = Package { key_is_text: rng.percent(40), streams, features: Vec::new() };
+        let mut package = Package { key_is_text: rng.percent(40), streams, features: Vec::new(), links: Vec::new() };
         let count = rng.between(2, 5);
         for _ in 0..count {
             package.add_rows_feature(rng, style);
@@ -175,6 +188,9 @@ impl Package {
             }
         }
         package.add_derived(rng);
+        if rng.percent(30) {
+            package.add_links(rng);
+        }
         package
     }
 
@@ -214,6 +230,24 @@ impl Package {
                 }
                 self.add(windows, Origin::Rows { call, buckets: None });
             }
+        }
+    }
+
+    fn add_links(&mut self, rng: &mut Rng) {
+        for _ in 0..rng.between(1, 3) {
+            let feature = rng.below(self.features.len());
+            let windows = self.features[feature].windows.len();
+            let window = rng.below(windows.max(1));
+            self.links.push(Link { feature, window, name: format!("{} of a pair", self.answer(feature, window)) });
+        }
+    }
+
+    /// What the answers of a feature over one of its windows are called, and how it is read.
+    pub(super) fn answer(&self, feature: usize, window: usize) -> String {
+        let feature = &self.features[feature];
+        match feature.windows.get(window) {
+            None => feature.name.clone(),
+            Some(length) => format!("{}[{}]", feature.name, length.map_or("all".to_owned(), duration)),
         }
     }
 
@@ -259,6 +293,28 @@ impl Package {
         for (position, stream) in self.streams.iter().enumerate() {
             text.push_str(&self.stream_text(position, stream));
         }
+        if !self.links.is_empty() {
+            text.push_str(&self.pair_text(key));
+        }
+        text
+    }
+
+    /// The class `Pair`, each of one user. Its rows come from a resolver behind those of `streams`.
+    fn pair_text(&self, key: &str) -> String {
+        let mut text = "\nfeatures Pair {\n  id: int\n  user_id: User.id\n  user: User\n".to_owned();
+        for (position, link) in self.links.iter().enumerate() {
+            let ty = match &self.features[link.feature].origin {
+                Origin::Rows { call, .. } | Origin::Resolver { call, .. } => call.ty(),
+                Origin::Ratio { .. } => "float?",
+                Origin::Exceeds { .. } => "bool?",
+            };
+            let read = self.answer(link.feature, link.window);
+            text.push_str(&format!("  g{position}: {}? = user.{read}\n", ty.trim_end_matches('?')));
+        }
+        text.push_str(&format!(
+            "}}\n\nmessage PairMessage {{ id: int, k: {key} }}\nsource pairing = kafka(topic: \"pairs\")\n\
+             stream pairs(msg: PairMessage) -> Pair\n  from pairing\n{{\n  id = msg.id\n  user_id = msg.k\n}}\n"
+        ));
         text
     }
 

@@ -27,6 +27,10 @@ pub(super) struct Compiled {
     program: Arc<Program>,
     /// Position of the class `User`.
     pub(super) class: usize,
+    /// Position of the class `Pair`, where there is one.
+    pub(super) pairs: Option<usize>,
+    /// What answers of its features are called.
+    links: Vec<String>,
 }
 
 impl Compiled {
@@ -35,8 +39,10 @@ impl Compiled {
         let checked = package::accepted(&[("windows.chalk".to_owned(), package.text())])?;
         let image = chalkc::compile::jit(&checked).map_err(|error| format!("code generation failed: {error}"))?;
         let program = Program::link(image, chalkc::compile::catalog()).map_err(|error| error.to_string())?;
-        let class = program.manifest().classes.iter().position(|class| class.name == "User").expect("it has one");
-        Ok(Compiled { checked, program, class })
+        let class_of = |name: &str| program.manifest().classes.iter().position(|class| class.name == name);
+        let (class, pairs) = (class_of("User").expect("it has one"), class_of("Pair"));
+        let links = package.links.iter().map(|link| link.name.clone()).collect();
+        Ok(Compiled { checked, program, class, pairs, links })
     }
 }
 
@@ -228,16 +234,23 @@ impl Subject for Server<'_> {
     }
 
     fn ask(&mut self, key: usize, now_us: i64) -> Vec<(String, Result<Value, String>)> {
-        let key = self.keys[key].value();
+        let (number, key) = (key, self.keys[key].value());
         let class = &self.compiled.program.manifest().classes[self.compiled.class];
         let rows = &self.pending.rows;
         let stored = rows.stored(self.compiled.class, &key).expect("in memory");
         let stored = stored.unwrap_or_else(|| vec![Value::Null; class.features.len()]);
         let answers = self.query.run(&self.keeper, rows, self.compiled.class, &key, &stored, now_us);
         let named = class.features.iter().zip(answers).enumerate();
-        named
-            .filter(|(position, _)| *position != class.primary_key as usize)
-            .map(|(_, (feature, value))| (feature.name.clone(), value))
-            .collect()
+        let others = named.filter(|(position, _)| *position != class.primary_key as usize);
+        let mut answers: Vec<_> = others.map(|(_, (feature, value))| (feature.name.clone(), value)).collect();
+        if let Some(pairs) = self.compiled.pairs {
+            // A pair for each key, numbered as keys are: its row has two features.
+            let number = Value::Int(number as i128);
+            let mut stored = vec![number.clone(), key];
+            stored.resize(2 + self.compiled.links.len(), Value::Null);
+            let values = self.query.run(&self.keeper, rows, pairs, &number, &stored, now_us);
+            answers.extend(self.compiled.links.iter().cloned().zip(values.into_iter().skip(2)));
+        }
+        answers
     }
 }
