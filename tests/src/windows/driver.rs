@@ -14,7 +14,7 @@ use super::meaning::Meaning;
 use super::model::{Fault, Model};
 use super::program::{DAY_US, Origin, Package, Role, SECOND_US, Style};
 use super::server::{Compiled, Server};
-use super::timeline::Timeline;
+use super::timeline::{StepKind, Timeline};
 use super::{Transcript, describe, variants};
 use crate::rng::Rng;
 
@@ -242,6 +242,7 @@ impl<'a> Case<'a> {
         tally.add("crashes", crashes);
         let changed = variants::interleaved(rng, &self.timeline);
         self.check("other interleavings", &baseline, &self.live(&changed), Scope::NotTumbling, tally)?;
+        self.check("two workers", &baseline, &self.with_two_workers(), Scope::NotTumbling, tally)?;
         if variants::has_dedup(self.package) {
             let applied = |number| baseline.fates.get(&number) == Some(&chalk_engine::Fate::Applied);
             let changed = variants::duplicated(rng, self.package, &self.timeline, applied);
@@ -275,6 +276,21 @@ impl<'a> Case<'a> {
         };
         crash(false)?;
         Ok(crash(true).err())
+    }
+
+    /// Two threads read between questions.
+    fn with_two_workers(&self) -> Transcript {
+        let (steps, mut server) = (&self.timeline.steps, self.server(&self.timeline));
+        let mut transcript = Transcript::default();
+        let mut from = 0;
+        for (position, step) in steps.iter().enumerate() {
+            if matches!(step.kind, StepKind::Ask) {
+                transcript.fates.extend(server.arrive_at_two_workers(&steps[from..position]));
+                transcript.step(&mut server, &self.timeline, position);
+                from = position + 1;
+            }
+        }
+        transcript
     }
 
     fn live(&self, timeline: &Timeline) -> Transcript {
@@ -373,7 +389,6 @@ impl<'a> Case<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::windows::StepKind;
 
     #[test]
     fn a_seed_is_the_same_package_and_timeline_again() {

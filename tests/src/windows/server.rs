@@ -7,6 +7,7 @@
 //! This file must not know what answers should be.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chalk_artifact::manifest::AggregationKind;
@@ -16,7 +17,7 @@ use chalk_engine::{ColdEntries, Executor, Fate, InputBatch, Keeper, KeeperOption
 use chalk_types::Value;
 use chalkc::compile::Checked;
 
-use super::timeline::{Arrival, Key};
+use super::timeline::{Arrival, Key, Step, StepKind};
 use super::{Subject, program::Package};
 use crate::package;
 
@@ -147,6 +148,53 @@ impl<'a> Server<'a> {
     /// Frees what no question can see any more.
     pub(super) fn expire(&mut self, now_us: i64) {
         self.keeper.expire(now_us, usize::MAX);
+    }
+
+    /// The messages of some steps arrive at two workers, each with partitions of its own, while somebody asks; what becomes of each.
+    pub(super) fn arrive_at_two_workers(&mut self, steps: &[Step]) -> Vec<(usize, Fate)> {
+        let Some(last) = steps.last() else { return Vec::new() };
+        let now_us = last.now_us;
+        let mut workers: [Vec<(&Arrival, i64)>; 2] = Default::default();
+        for step in steps {
+            let StepKind::Arrive(arrivals) = &step.kind else { unreachable!("no question is among them") };
+            for arrival in arrivals {
+                let offset = self.pending.offsets.entry((arrival.stream, arrival.partition)).or_insert(0);
+                workers[(arrival.stream + arrival.partition as usize) % 2].push((arrival, *offset));
+                *offset += 1;
+            }
+        }
+        let (program, keeper, keys) = (&self.compiled.program, &self.keeper, self.keys);
+        let are_done = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let work = |arrivals: &[(&Arrival, i64)]| {
+                let mut fates = Vec::new();
+                for batch in arrivals.chunk_by(|a, b| a.0.stream == b.0.stream).flat_map(|batch| batch.chunks(3)) {
+                    let stream = batch[0].0.stream;
+                    let mut executor =
+                        Executor::new(program, stream, Tier::Scalar).unwrap_or_else(|error| panic!("{error}"));
+                    let mut input = InputBatch::new();
+                    for (arrival, offset) in batch {
+                        let message = arrival.message(keys, *offset);
+                        message.with_envelope(|envelope| input.push(&message.bytes, envelope)).expect("a small batch");
+                    }
+                    executor.run(&input, now_us);
+                    let output = executor.output_mut();
+                    keeper.admit(stream, &input, output, now_us, &mut Vec::new()).expect("the store can be read");
+                    let statuses = batch.iter().zip(&output.status);
+                    fates.extend(statuses.map(|((arrival, _), status)| (arrival.number, Fate::of_status(*status))));
+                }
+                are_done.fetch_add(1, Ordering::Release);
+                fates
+            };
+            let threads = workers.each_ref().map(|arrivals| scope.spawn(move || work(arrivals)));
+            while are_done.load(Ordering::Acquire) < 2 && threads.iter().any(|thread| !thread.is_finished()) {
+                for key in keys {
+                    // What it says depends on how far the workers are.
+                    drop(keeper.aggregates(self.compiled.class, &key.value(), now_us));
+                }
+            }
+            threads.into_iter().flat_map(|thread| thread.join().expect("a worker panicked")).collect()
+        })
     }
 
     /// Forgets what is not on the disk, and starts anew from that, at the time of the last commit.
