@@ -1,11 +1,15 @@
-//! JSON messages to typed columns: ours against sonic-rs, simd-json, serde_json and arrow-json, on one thread.
+//! JSON messages to typed columns: ours against sonic-rs, simdjson, simd-json, serde_json and arrow-json, on one thread.
 //!
-//! `RUSTFLAGS="-C target-cpu=native" cargo bench -p chalk-benches --bench decode [SHAPE]` prints one table: nanoseconds of CPU
-//! time a message (medians), and each rival's time over ours. Before anything is timed, the columns of all contenders are hashed
-//! and must be equal. Messages are read once each (more of them than the caches hold), in batches of 1,024.
+//! `RUSTFLAGS="-C target-cpu=native" cargo bench -p chalk-benches --features simdjson --bench decode [SHAPE]` prints one table: nanoseconds
+//! of CPU time a message (medians), and each rival's time over ours. Before anything is timed, the columns of all contenders are hashed
+//! and must be equal. Messages are read in batches of 1,024: cold ones once each (more of them than the caches hold), hot ones again
+//! and again (as if they had just come from a socket). simdjson (C++, on-demand) is there where `peers/fetch_simdjson.sh` has
+//! fetched it.
 
 #![allow(clippy::print_stdout, unreachable_pub, reason = "a bench prints its table and is used by nobody")]
 
+#[path = "decode/on_demand.rs"]
+mod on_demand;
 #[path = "decode/rivals.rs"]
 mod rivals;
 #[path = "decode/rows.rs"]
@@ -21,24 +25,29 @@ use arrow_schema::{DataType, Field, Schema};
 use chalk_artifact::abi::status;
 use chalk_artifact::decode_plan::{DecodePlan, MessagePlan};
 use chalk_benches::clock::medians;
-use chalk_benches::messages::{Shape, Style, transaction, user, wide};
+use chalk_benches::messages::{Shape, Style, mixed, transaction, user, wide};
 use chalk_decode::{Decoder, MessageBatch, Tier, TierCounts};
 use chalk_types::{Kind, Value};
-use rivals::{Family, Row, TransactionFamily, UserFamily, WideFamily};
+use on_demand::{OnDemand, Pointers};
+use rivals::{Family, MixedFamily, Part, Row, TransactionFamily, UserFamily, WideFamily};
 use rows::{Columns, Hash};
 
 const BATCH: usize = 1024;
 const ROUNDS: usize = 7;
-/// Bytes of messages for each line of the table.
-const BYTES: usize = 48 << 20;
+/// Bytes of messages for each line of the table, and how often they are read in a round.
+const COLD: (usize, usize) = (48 << 20, 1);
+const HOT: (usize, usize) = (512 << 10, 64);
 
 fn main() {
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    println!("best tier: {}; ns a message (time over ours); thread CPU time, medians of {ROUNDS}\n", Tier::best());
+    println!("best tier: {}; ns a message (time over ours); thread CPU time, medians of {ROUNDS}", Tier::best());
+    if !on_demand::IS_HERE {
+        println!("simdjson is absent: run benches/peers/fetch_simdjson.sh and ask for --features simdjson");
+    }
     println!(
-        "| messages | bytes | ours | sonic-rs | simd-json | serde_json | arrow-json | avx2 | portable | scalar | template/walker % |"
+        "\n| messages | bytes | ours | sonic-rs | simdjson | simd-json | serde_json | arrow-json | avx2 | portable | scalar | template/walker % |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     let styles = [
         Style::Compact,
         Style::Python,
@@ -46,31 +55,45 @@ fn main() {
         Style::Shuffled(1),
         Style::Shuffled(10),
         Style::Shuffled(100),
+        Style::Changing,
         Style::Escaped,
     ];
     for style in styles {
         for shape in [user(), transaction(), wide()] {
-            match shape.name {
-                name if only.as_deref().is_some_and(|only| only != name) => {}
-                "user" => line::<UserFamily>(&shape, style),
-                "transaction" => line::<TransactionFamily>(&shape, style),
-                _ => line::<WideFamily>(&shape, style),
-            }
+            lines(&shape, style, COLD, only.as_deref());
         }
+    }
+    lines(&mixed(), Style::Shuffled(100), COLD, only.as_deref());
+    lines(&wide().relaxed(), Style::Compact, COLD, only.as_deref());
+    for shape in [user(), transaction(), wide()] {
+        lines(&shape, Style::Compact, HOT, only.as_deref());
+    }
+    lines(&mixed(), Style::Shuffled(100), HOT, only.as_deref());
+}
+
+fn lines(shape: &Shape, style: Style, size: (usize, usize), only: Option<&str>) {
+    match shape.name {
+        name if only.is_some_and(|only| only != name) => {}
+        "user" => line::<UserFamily>(shape, style, size),
+        "transaction" => line::<TransactionFamily>(shape, style, size),
+        "mixed" => line::<MixedFamily>(shape, style, size),
+        _ => line::<WideFamily>(shape, style, size),
     }
 }
 
 /// Someone who turns a batch into columns.
 struct Contender<'a> {
     name: String,
-    fill: Box<dyn FnMut(&MessageBatch) + 'a>,
+    fill: Box<dyn FnMut(&MessageBatch, &Pointers) + 'a>,
 }
 
 /// Prints one line of the table.
-fn line<F: Family>(shape: &Shape, style: Style) {
+fn line<F: Family>(shape: &Shape, style: Style, (total_bytes, repeats): (usize, usize)) {
     let sample = shape.messages(1000, style).iter().map(Vec::len).sum::<usize>() / 1000;
-    let batches = batches(&shape.messages(BYTES / sample, style));
-    let count: usize = batches.iter().map(MessageBatch::len).sum();
+    let batches = batches(&shape.messages(total_bytes / sample, style));
+    let count: usize = batches.iter().map(MessageBatch::len).sum::<usize>() * repeats;
+    let pointers: Vec<Pointers> = batches.iter().map(Pointers::of).collect();
+    let any_order = matches!(style, Style::Shuffled(_) | Style::Changing);
 
     let expected = tier_hash(&shape.plan, Tier::Scalar, &batches).0;
     let mut counts = TierCounts::default();
@@ -83,6 +106,14 @@ fn line<F: Family>(shape: &Shape, style: Style) {
     assert_eq!(rival_hash::<F>(&batches, fill_simd::<F>), expected, "simd-json");
     assert_eq!(rival_hash::<F>(&batches, fill_serde::<F>), expected, "serde_json");
     assert_eq!(arrow_hash(&shape.plan, &batches), expected, "arrow-json");
+    if on_demand::IS_HERE {
+        let (mut hash, mut columns) = (Hash::default(), OnDemand::new(shape.name, any_order));
+        for (batch, pointers) in batches.iter().zip(&pointers) {
+            columns.fill(pointers);
+            (0..batch.len()).for_each(|row| columns.hash::<F>(row, &mut hash));
+        }
+        assert_eq!(hash, expected, "simdjson");
+    }
 
     let mut contenders = Vec::new();
     let tiers = [Tier::best(), Tier::Avx2, Tier::Portable, Tier::Scalar];
@@ -91,14 +122,24 @@ fn line<F: Family>(shape: &Shape, style: Style) {
     contenders.push(rival_contender("simd-json", fill_simd::<F>));
     contenders.push(rival_contender("serde_json", fill_serde::<F>));
     contenders.push(arrow_contender(&shape.plan));
+    if on_demand::IS_HERE {
+        let mut columns = OnDemand::new(shape.name, any_order);
+        let fill = move |_: &MessageBatch, pointers: &Pointers| columns.fill(pointers);
+        contenders.push(Contender { name: "simdjson".to_owned(), fill: Box::new(fill) });
+    }
     contenders
         .extend(tiers[1..].iter().filter(|tier| tier.is_available()).map(|tier| tier_contender(&shape.plan, *tier)));
     let names: Vec<String> = contenders.iter().map(|contender| contender.name.clone()).collect();
     let mut runs: Vec<(String, Box<dyn FnMut() + '_>)> = contenders
         .into_iter()
         .map(|Contender { name, mut fill }| {
-            let batches = &batches;
-            (name, Box::new(move || batches.iter().for_each(&mut fill)) as Box<dyn FnMut() + '_>)
+            let (batches, pointers) = (&batches, &pointers);
+            let run = move || {
+                for _ in 0..repeats {
+                    batches.iter().zip(pointers).for_each(|(batch, pointers)| fill(batch, pointers));
+                }
+            };
+            (name, Box::new(run) as Box<dyn FnMut() + '_>)
         })
         .collect();
     let times = medians(ROUNDS, &mut runs);
@@ -110,9 +151,12 @@ fn line<F: Family>(shape: &Shape, style: Style) {
     };
     let percent = |part: u64| part as f64 * 100.0 / (counts.template + counts.walker + counts.scalar) as f64;
     println!(
-        "| {} {style:?} | {sample} | {ours:.0} | {} | {} | {} | {} | {} | {} | {} | {:.0}/{:.0} |",
+        "| {} {style:?}{}{} | {sample} | {ours:.0} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0}/{:.0} |",
         shape.name,
+        if shape.plan.strict { "" } else { ", relaxed" },
+        if repeats > 1 { ", hot" } else { "" },
         cell("sonic-rs"),
+        cell("simdjson"),
         cell("simd-json"),
         cell("serde_json"),
         cell("arrow-json"),
@@ -163,7 +207,7 @@ fn tier_contender(plan: &DecodePlan, tier: Tier) -> Contender<'static> {
     let (mut statuses, mut errors) = (Vec::new(), Vec::new());
     Contender {
         name: tier.to_string(),
-        fill: Box::new(move |batch| {
+        fill: Box::new(move |batch, _| {
             statuses.clear();
             statuses.resize(batch.len(), status::LIVE);
             decoder.decode(batch, &mut statuses, &mut errors);
@@ -214,16 +258,25 @@ fn rival_hash<F: Family>(batches: &[MessageBatch], fill: Fill) -> Hash {
     for batch in batches {
         columns.clear();
         fill(&mut scratch, batch, &mut columns);
-        (0..batch.len()).for_each(|row| F::Row::hash(&columns, row, &mut hash));
+        (0..batch.len()).for_each(|row| hash_row::<F>(&columns, row, &mut hash));
     }
     hash
+}
+
+fn hash_row<F: Family>(columns: &Columns, row: usize, hash: &mut Hash) {
+    for part in F::PARTS {
+        match *part {
+            Part::Word(column) => hash.word_or_null(columns.words[column].get(row)),
+            Part::Text(column) => hash.text(columns.texts[column].get(row)),
+        }
+    }
 }
 
 fn rival_contender(name: &str, fill: Fill) -> Contender<'static> {
     let (mut scratch, mut columns) = (Scratch::default(), Columns::default());
     Contender {
         name: name.to_owned(),
-        fill: Box::new(move |batch| {
+        fill: Box::new(move |batch, _| {
             columns.clear();
             fill(&mut scratch, batch, &mut columns);
             std::hint::black_box(&columns);
@@ -281,10 +334,10 @@ fn arrow_hash(plan: &DecodePlan, batches: &[MessageBatch]) -> Hash {
         for row in 0..batch.len() {
             for leaf in &leaves {
                 match leaf.data_type() {
+                    _ if leaf.is_null(row) => hash.text(None),
                     DataType::Int64 => hash.word(leaf.as_primitive::<Int64Type>().value(row) as u64),
                     DataType::Float64 => hash.word(leaf.as_primitive::<Float64Type>().value(row).to_bits()),
                     DataType::Boolean => hash.word(leaf.as_boolean().value(row).into()),
-                    _ if leaf.is_null(row) => hash.text(None),
                     _ => hash.text(Some(leaf.as_string::<i32>().value(row).as_bytes())),
                 }
             }
@@ -304,7 +357,7 @@ fn arrow_contender(plan: &DecodePlan) -> Contender<'static> {
     let mut decoder = arrow_decoder(plan);
     Contender {
         name: "arrow-json".to_owned(),
-        fill: Box::new(move |batch| {
+        fill: Box::new(move |batch, _| {
             std::hint::black_box(arrow_batch(&mut decoder, batch));
         }),
     }

@@ -1,4 +1,4 @@
-//! Seeded messages of three shapes (user, transaction, wide), written as different producers would, and their plans.
+//! Seeded messages of a few shapes (user, transaction, mixed, wide), written as different producers would, and their plans.
 //!
 //! This file must not know decoders.
 
@@ -41,6 +41,8 @@ pub enum Style {
     Shuffled(u32),
     /// No blanks; texts have an escape or two.
     Escaped,
+    /// No blanks; every 1,000 messages the keys have another order.
+    Changing,
 }
 
 /// One shape of messages.
@@ -61,30 +63,40 @@ pub enum Member {
 }
 
 impl Shape {
+    /// The same, of a type that is `@relaxed`.
+    pub fn relaxed(mut self) -> Shape {
+        self.plan.strict = false;
+        self
+    }
+
     /// So many messages.
     pub fn messages(&self, count: usize, style: Style) -> Vec<Vec<u8>> {
         let mut random = Random(0x5eed);
         (0..count)
-            .map(|_| {
+            .map(|index| {
                 let members = (self.make)(&mut random, style == Style::Escaped);
                 let mut out = String::new();
-                let shuffled = matches!(style, Style::Shuffled(percent) if random.below(100) < u64::from(percent));
-                write(&mut random, members, style, shuffled, 1, &mut out);
+                let mut order = match style {
+                    Style::Shuffled(percent) if random.below(100) < u64::from(percent) => Some(Random(random.word())),
+                    Style::Changing => Some(Random(index as u64 / 1000)),
+                    _ => None,
+                };
+                write(&mut order, members, style, 1, &mut out);
                 out.into_bytes()
             })
             .collect()
     }
 }
 
+/// Writes an object; `order` shuffles its keys.
 fn write(
-    random: &mut Random,
+    order: &mut Option<Random>,
     mut members: Vec<(&'static str, Member)>,
     style: Style,
-    shuffled: bool,
     depth: usize,
     out: &mut String,
 ) {
-    if shuffled {
+    if let Some(random) = order {
         for index in (1..members.len()).rev() {
             members.swap(index, random.below(index as u64 + 1) as usize);
         }
@@ -109,7 +121,7 @@ fn write(
         out.push_str(&format!("\"{key}\"{colon}"));
         match value {
             Member::Plain(text) => out.push_str(&text),
-            Member::Object(members) => write(random, members, style, shuffled, depth + 1, out),
+            Member::Object(members) => write(order, members, style, depth + 1, out),
         }
     }
     line(out, depth - 1);
@@ -189,6 +201,22 @@ fn transaction_members(random: &mut Random, escaped: bool) -> Vec<(&'static str,
         ("risk_score", plain(format!("0.{:04}", random.below(10_000)))),
         ("at", plain(1_700_000_000_000_000 + random.below(10_000_000_000_000))),
     ]
+}
+
+/// Payments as many producers together write them: three members that nobody declared, and one in twenty of the others is not there.
+fn mixed_members(random: &mut Random, escaped: bool) -> Vec<(&'static str, Member)> {
+    let mut members = transaction_members(random, escaped);
+    members.retain(|_| random.below(20) != 0);
+    members.push(("trace_id", text(format!("{:016x}{:016x}", random.word(), random.word()))));
+    members.push(("schema_version", plain(1 + random.below(9))));
+    members.push((
+        "client",
+        Member::Object(vec![
+            ("name", text(["checkout", "terminal", "subscription"][random.below(3) as usize])),
+            ("build", plain(random.below(100_000))),
+        ]),
+    ));
+    members
 }
 
 /// Keys of the wide message.
@@ -344,6 +372,25 @@ pub fn transaction() -> Shape {
         ],
     );
     Shape { name: "transaction", plan: plan(root, &[&[0], &[1], &[2], &[3], &[4, 0], &[5]]), make: transaction_members }
+}
+
+/// The same, any of which may be absent.
+pub fn mixed() -> Shape {
+    let optional = |name: &str, kind| field(name, Type { kind, nullable: true });
+    let location = message("Location", vec![optional("country", Kind::String)]);
+    let location = nested("location", location);
+    let root = message(
+        "Transaction",
+        vec![
+            optional("transaction_id", Kind::String),
+            optional("user_id", Kind::INT),
+            optional("amount", Kind::Float64),
+            optional("merchant", Kind::String),
+            FieldPlan { ty: Type { nullable: true, ..location.ty.clone() }, ..location },
+            optional("at", Kind::INT),
+        ],
+    );
+    Shape { name: "mixed", plan: plan(root, &[&[0], &[1], &[2], &[3], &[4, 0], &[5]]), make: mixed_members }
 }
 
 /// Page views: 6 of 40 flat fields.

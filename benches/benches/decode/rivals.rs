@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::rows::{Columns, Hash};
+use super::rows::Columns;
 
 /// Borrowed where the text has no escape. (`Option<Cow>` alone would always copy.)
 #[derive(Deserialize)]
@@ -13,27 +13,48 @@ pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// A message type that the rivals can decode and that becomes columns.
 pub trait Row<'a>: Deserialize<'a> {
     fn push(self, columns: &mut Columns);
-    fn hash(columns: &Columns, row: usize, hash: &mut Hash);
+}
+
+/// A column of a row.
+#[derive(Clone, Copy)]
+pub enum Part {
+    /// The position of a column of words.
+    Word(usize),
+    /// The position of a column of texts.
+    Text(usize),
 }
 
 /// A row type for messages of every lifetime.
 pub trait Family {
+    /// The columns in the order of the plan's.
+    const PARTS: &'static [Part];
     type Row<'a>: Row<'a>;
 }
 
 pub struct UserFamily;
 pub struct TransactionFamily;
+pub struct MixedFamily;
 pub struct WideFamily;
 
 impl Family for UserFamily {
+    const PARTS: &'static [Part] = &[Part::Word(0), Part::Text(0), Part::Word(1), Part::Text(1)];
     type Row<'a> = User<'a>;
 }
 
 impl Family for TransactionFamily {
+    const PARTS: &'static [Part] =
+        &[Part::Text(0), Part::Word(0), Part::Word(1), Part::Text(1), Part::Text(2), Part::Word(2)];
     type Row<'a> = Transaction<'a>;
 }
 
+impl Family for MixedFamily {
+    const PARTS: &'static [Part] = TransactionFamily::PARTS;
+    type Row<'a> = Mixed<'a>;
+}
+
 impl Family for WideFamily {
+    const PARTS: &'static [Part] =
+        &[Part::Word(0), Part::Text(0), Part::Text(1), Part::Word(1), Part::Word(2), Part::Word(3)];
     type Row<'a> = Wide<'a>;
 }
 
@@ -61,12 +82,6 @@ impl<'a> Row<'a> for User<'a> {
         columns.texts[1].push(self.contact_info.email_address.map(|text| text.0));
     }
 
-    fn hash(columns: &Columns, row: usize, hash: &mut Hash) {
-        hash.word(columns.words[0][row]);
-        hash.text(columns.texts[0].get(row));
-        hash.word(columns.words[1][row]);
-        hash.text(columns.texts[1].get(row));
-    }
 }
 
 #[derive(Deserialize)]
@@ -98,13 +113,35 @@ impl<'a> Row<'a> for Transaction<'a> {
         columns.words[2].push(self.at as u64);
     }
 
-    fn hash(columns: &Columns, row: usize, hash: &mut Hash) {
-        hash.text(columns.texts[0].get(row));
-        hash.word(columns.words[0][row]);
-        hash.word(columns.words[1][row]);
-        hash.text(columns.texts[1].get(row));
-        hash.text(columns.texts[2].get(row));
-        hash.word(columns.words[2][row]);
+}
+
+#[derive(Deserialize)]
+pub struct Mixed<'a> {
+    #[serde(borrow)]
+    transaction_id: Option<Text<'a>>,
+    user_id: Option<i64>,
+    amount: Option<f64>,
+    #[serde(borrow)]
+    merchant: Option<Text<'a>>,
+    #[serde(borrow)]
+    location: Option<MixedLocation<'a>>,
+    at: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct MixedLocation<'a> {
+    #[serde(borrow)]
+    country: Option<Text<'a>>,
+}
+
+impl<'a> Row<'a> for Mixed<'a> {
+    fn push(self, columns: &mut Columns) {
+        columns.texts[0].push(self.transaction_id.map(|text| text.0));
+        columns.words[0].push_optional(self.user_id.map(|value| value as u64));
+        columns.words[1].push_optional(self.amount.map(f64::to_bits));
+        columns.texts[1].push(self.merchant.map(|text| text.0));
+        columns.texts[2].push(self.location.and_then(|location| location.country).map(|text| text.0));
+        columns.words[2].push_optional(self.at.map(|value| value as u64));
     }
 }
 
@@ -130,12 +167,4 @@ impl<'a> Row<'a> for Wide<'a> {
         columns.words[3].push(self.received_at as u64);
     }
 
-    fn hash(columns: &Columns, row: usize, hash: &mut Hash) {
-        hash.word(columns.words[0][row]);
-        hash.text(columns.texts[0].get(row));
-        hash.text(columns.texts[1].get(row));
-        hash.word(columns.words[1][row]);
-        hash.word(columns.words[2][row]);
-        hash.word(columns.words[3][row]);
-    }
 }

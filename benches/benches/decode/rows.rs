@@ -20,6 +20,10 @@ impl Hash {
         self.0 ^= self.0 >> 29;
     }
 
+    pub fn word_or_null(&mut self, word: Option<u64>) {
+        self.word(word.unwrap_or(u64::MAX));
+    }
+
     pub fn text(&mut self, text: Option<&[u8]>) {
         let Some(text) = text else { return self.word(u64::MAX) };
         self.word(text.len() as u64);
@@ -79,16 +83,50 @@ impl Texts {
     }
 }
 
+/// A column of 64-bit values.
+#[derive(Default)]
+pub struct Words {
+    words: Vec<u64>,
+    valid: Vec<u8>,
+}
+
+impl Words {
+    pub fn clear(&mut self) {
+        self.words.clear();
+        self.valid.clear();
+    }
+
+    /// A value that is never null, in a column of such.
+    pub fn push(&mut self, word: u64) {
+        self.words.push(word);
+    }
+
+    /// A value that may be null, in a column of such.
+    pub fn push_optional(&mut self, word: Option<u64>) {
+        let row = self.words.len();
+        if row.is_multiple_of(8) {
+            self.valid.push(0);
+        }
+        self.valid[row / 8] |= u8::from(word.is_some()) << (row % 8);
+        self.words.push(word.unwrap_or(0));
+    }
+
+    pub fn get(&self, row: usize) -> Option<u64> {
+        let is_valid = self.valid.is_empty() || self.valid[row / 8] >> (row % 8) & 1 == 1;
+        is_valid.then_some(self.words[row])
+    }
+}
+
 /// The columns of one batch.
 #[derive(Default)]
 pub struct Columns {
-    pub words: [Vec<u64>; 4],
+    pub words: [Words; 4],
     pub texts: [Texts; 4],
 }
 
 impl Columns {
     pub fn clear(&mut self) {
-        self.words.iter_mut().for_each(Vec::clear);
+        self.words.iter_mut().for_each(Words::clear);
         self.texts.iter_mut().for_each(Texts::clear);
     }
 }

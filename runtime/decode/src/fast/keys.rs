@@ -9,35 +9,40 @@ use super::simd::Simd;
 use super::simd::portable::load;
 use crate::batch::PADDING_BYTES;
 
-const EMPTY: u16 = u16::MAX;
-
 /// The wanted keys of one object.
 pub(super) struct KeyTable {
     /// All keys one after the other, then padding.
     bytes: Vec<u8>,
-    /// Of each field the offset and size of its key.
+    /// Of each field the offset and size of its key; then one that no key has.
     spans: Vec<(u32, u32)>,
+    /// A field, or their number where there is none.
     slots: Vec<u16>,
     multiplier: u64,
     shift: u32,
 }
 
-/// The bits of a key that are hashed.
+/// By size: the bits of so many bytes.
+static FIRST_BYTES: [u64; 9] = {
+    let mut masks = [u64::MAX; 9];
+    let mut size = 0;
+    while size < 8 {
+        masks[size] = (1 << (8 * size)) - 1;
+        size += 1;
+    }
+    masks
+};
+
+/// The bits of a key that are hashed. How long a key is cannot be foreseen where keys come in any order, so there is no branch on it.
 ///
 /// # Safety
 /// `size_bytes + 8` bytes are readable.
 #[inline(always)]
 unsafe fn digest(key: *const u8, size_bytes: usize) -> u64 {
-    // SAFETY: at most 8 bytes behind the key, or the last 8 of it.
+    // SAFETY: 8 bytes from the key on, and the last 8 of a key that has as many; `min` is at most 8.
     unsafe {
-        let bits = if size_bytes >= 8 {
-            load(key) ^ load(key.add(size_bytes - 8)).rotate_left(29)
-        } else if size_bytes > 0 {
-            load(key) << (64 - 8 * size_bytes)
-        } else {
-            0
-        };
-        bits ^ (size_bytes as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        let mask = *FIRST_BYTES.get_unchecked(size_bytes.min(8));
+        let (first, last) = (load(key) & mask, load(key.add(size_bytes.max(8) - 8)) & mask);
+        first ^ last.rotate_left(29) ^ (size_bytes as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 
@@ -49,6 +54,7 @@ impl KeyTable {
             spans.push((bytes.len() as u32, key.len() as u32));
             bytes.extend_from_slice(key);
         }
+        let count = spans.len() as u16;
         bytes.extend_from_slice(&[0; PADDING_BYTES]);
         let digests: Vec<u64> = spans
             .iter()
@@ -61,14 +67,16 @@ impl KeyTable {
             let mut multiplier = 0x9e37_79b9_7f4a_7c15u64;
             'attempt: for _ in 0..200 {
                 multiplier = multiplier.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(2) | 1;
-                let mut slots = vec![EMPTY; 1 << bits];
+                let mut slots = vec![count; 1 << bits];
                 for (index, digest) in digests.iter().enumerate() {
                     let slot = &mut slots[(digest.wrapping_mul(multiplier) >> shift) as usize];
-                    if *slot != EMPTY {
+                    if *slot != count {
                         continue 'attempt;
                     }
                     *slot = index as u16;
                 }
+                // No key is as long as this.
+                spans.push((0, u32::MAX));
                 return Some(KeyTable { bytes, spans, slots, multiplier, shift });
             }
         }
@@ -92,10 +100,44 @@ impl KeyTable {
     /// As `Simd::equal`.
     #[inline(always)]
     pub(super) unsafe fn find<S: Simd>(&self, key: *const u8, size_bytes: usize) -> Option<usize> {
-        // SAFETY: as the caller promises.
-        let digest = unsafe { digest(key, size_bytes) };
-        let field = self.slots[(digest.wrapping_mul(self.multiplier) >> self.shift) as usize];
-        // SAFETY: as the caller promises.
-        (field != EMPTY && unsafe { self.is::<S>(field as usize, key, size_bytes) }).then_some(field as usize)
+        // SAFETY: as the caller promises; a slot holds a field or their number, and that has a span too.
+        unsafe {
+            let field = self.candidate(key, size_bytes);
+            self.is::<S>(field, key, size_bytes).then_some(field)
+        }
+    }
+
+    /// The field with that key, or the number of fields: without a branch on which it is, or whether it is one.
+    ///
+    /// # Safety
+    /// As `Simd::equal`.
+    #[inline(always)]
+    pub(super) unsafe fn find_or_count<S: Simd>(&self, key: *const u8, size_bytes: usize) -> usize {
+        // SAFETY: as above; 32 bytes of padding follow every key.
+        unsafe {
+            let field = self.candidate(key, size_bytes);
+            let (offset, size) = *self.spans.get_unchecked(field);
+            let wanted = self.bytes.as_ptr().add(offset as usize);
+            let is_same = if size_bytes <= 32 {
+                S::equal_32(key, wanted, size_bytes)
+            } else {
+                size as usize == size_bytes && S::equal(key, wanted, size_bytes)
+            };
+            let count = self.spans.len() - 1;
+            if is_same & (size as usize == size_bytes) { field } else { count }
+        }
+    }
+
+    /// The only field that could have that key, or the number of fields.
+    ///
+    /// # Safety
+    /// As `digest`.
+    #[inline(always)]
+    unsafe fn candidate(&self, key: *const u8, size_bytes: usize) -> usize {
+        // SAFETY: as the caller promises; there are as many slots as the shift leaves bits.
+        unsafe {
+            let digest = digest(key, size_bytes);
+            usize::from(*self.slots.get_unchecked((digest.wrapping_mul(self.multiplier) >> self.shift) as usize))
+        }
     }
 }

@@ -10,6 +10,7 @@ mod fixed;
 mod keys;
 mod learn;
 mod lists;
+mod members;
 mod nearest;
 mod number;
 mod numbers;
@@ -123,6 +124,8 @@ struct Seen {
 /// The fast tiers of one decoder.
 pub(crate) struct Fast {
     objects: Vec<FastObject>,
+    /// Those of an object that nobody reads.
+    no_keys: KeyTable,
     templates: Templates,
     run: Run,
     /// Where the special bytes of the message under way are.
@@ -152,6 +155,7 @@ impl Fast {
             (0..program.objects.len()).map(|id| fast_object(program, id as ObjectId)).collect();
         Some(Fast {
             objects: objects?,
+            no_keys: KeyTable::new(std::iter::empty())?,
             templates: Templates::default(),
             run,
             marks: vec![0; MARKS_ROOM],
@@ -219,6 +223,7 @@ impl Fast {
                 odd: indexed.odd,
                 spare_quotes: self.quotes.as_mut_ptr(),
                 knows_escapes: false,
+                no_keys: &self.no_keys,
                 checkpoint,
             };
             if may_have_template && self.templates.run::<S>(&mut walk) {
@@ -226,7 +231,12 @@ impl Fast {
                 return true;
             }
             walk.undo();
-            if !walk.message::<S>() {
+            let mut is_read = may_have_template && indexed.odd == 0 && walk.message_by_members::<S>();
+            if !is_read {
+                walk.undo();
+                is_read = walk.message::<S>();
+            }
+            if !is_read {
                 return false;
             }
             self.by_walker += 1;

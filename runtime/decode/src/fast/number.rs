@@ -153,26 +153,25 @@ pub(super) unsafe fn is_plain_integer<S: Simd>(at: *const u8, size_bytes: usize)
     }
 }
 
-/// Whether the `size_bytes` at `at`, at most `MOST_BYTES`, are a number with a fraction and without an exponent.
+/// Whether the `size_bytes` at `at`, at most `MOST_BYTES`, are a number without an exponent.
 ///
 /// # Safety
-/// 33 bytes are readable at `at`.
+/// 34 bytes are readable at `at`.
 #[inline(always)]
 pub(super) unsafe fn is_plain_decimal<S: Simd>(at: *const u8, size_bytes: usize) -> bool {
-    // SAFETY: as the caller promises; the point is at most 32 bytes further on.
+    // SAFETY: as the caller promises; the point is at most 32 bytes behind the sign.
     unsafe {
-        let sign = u64::from(*at == b'-');
-        // What is neither a digit nor the sign: the point.
-        let others =
-            (!u64::from(S::find_digits(at)) & ((1u64 << size_bytes) - 1)) - (sign & u64::from(size_bytes != 0));
-        let point = (others | 1 << MOST_BYTES).trailing_zeros() as usize;
-        let whole = point.wrapping_sub(sign as usize);
+        let sign = usize::from(*at == b'-');
+        let first = at.add(sign);
+        // What is no digit behind the sign, and the end.
+        let others = ((!u64::from(S::find_digits(at)) & ((1u64 << size_bytes) - 1)) | 1 << size_bytes) >> sign;
+        let whole = others.trailing_zeros() as usize;
+        // Without the first one: the end, if that was the point; nothing, if there is none.
+        let behind = others & others.wrapping_sub(1);
+        let is_fraction = behind & behind.wrapping_sub(1) == 0
+            && (behind == 0 || (*first.add(whole) == b'.' && behind != 2 << whole));
         // Whether the whole part begins with 0, or is it, cannot be foreseen, so it is no branch.
-        let is_whole = (*at.add(sign as usize) != b'0') | (whole == 1);
-        others & others.wrapping_sub(1) == 0
-            && *at.add(point) == b'.'
-            && point + 1 < size_bytes
-            && (whole.wrapping_sub(1) < MOST_BYTES) & is_whole
+        is_fraction && whole != 0 && (*first != b'0') | (whole == 1)
     }
 }
 
@@ -183,12 +182,7 @@ pub(super) unsafe fn is_plain_decimal<S: Simd>(at: *const u8, size_bytes: usize)
 #[inline(always)]
 pub(super) unsafe fn is_plain_number<S: Simd>(at: *const u8, size_bytes: usize) -> bool {
     // SAFETY: as the caller promises.
-    unsafe {
-        size_bytes <= MOST_BYTES
-            && (is_plain_integer::<S>(at, size_bytes)
-                || is_plain_decimal::<S>(at, size_bytes)
-                || size_bytes > 1 && *at == b'-' && is_plain_integer::<S>(at.add(1), size_bytes - 1))
-    }
+    unsafe { size_bytes <= MOST_BYTES && is_plain_decimal::<S>(at, size_bytes) }
 }
 
 /// The byte behind the digits at `at`; at most 8 bytes behind `end`.

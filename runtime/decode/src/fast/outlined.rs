@@ -8,6 +8,7 @@
 
 use super::fixed::{self, Fixed};
 use super::lists::{self, MapPlan};
+use super::members::End;
 use super::numbers;
 use super::simd::Indexed;
 use super::simd::portable::Portable;
@@ -82,6 +83,11 @@ outlined! {
         = values::read_as_scalar;
     /// `numbers::long_float`.
     fn long_float(at: *const u8) -> Option<(f64, *const u8)> = numbers::long_float;
+    /// `Walk::read_members`.
+    fn read_members(walk: &mut Walk<'_, '_>, id: Option<ObjectId>, open: usize, quotes: *const u32, depth: u32) -> Option<End>
+        = Walk::read_members;
+    /// `Walk::read`.
+    fn read_value(walk: &mut Walk<'_, '_>, field: &FastField, at: *const u8, depth: u32) -> Option<*const u8> = Walk::read;
     /// `Fast::message`.
     fn message(fast: &mut Fast, reading: &mut Reading<'_>, row: usize, before: Checkpoint, looked_at: Option<Indexed>) -> bool
         = Fast::message;

@@ -9,6 +9,7 @@
 //!
 //! This file must not know templates.
 
+use super::keys::KeyTable;
 use super::number;
 use super::simd::portable::load;
 use super::simd::{MARKED_BYTES, Simd};
@@ -38,6 +39,8 @@ pub(super) struct Walk<'w, 'r> {
     /// Where the special bytes are (`Simd::mark`), and two words of zeros.
     pub(super) marks: *const u64,
     pub(super) max_depth: u32,
+    /// The keys of an object that nobody reads.
+    pub(super) no_keys: &'w KeyTable,
     /// Where list items and text stood before the message.
     pub(super) checkpoint: Checkpoint,
 }
@@ -577,7 +580,7 @@ impl Walk<'_, '_> {
 
     /// What an object needs besides its values: bits of structs, presence, and what absent fields become.
     #[inline(always)]
-    fn close(&mut self, id: ObjectId, seen: u128) -> bool {
+    pub(super) fn close(&mut self, id: ObjectId, seen: u128) -> bool {
         let object = &self.objects[id as usize];
         if seen == object.all && object.plain {
             return true;

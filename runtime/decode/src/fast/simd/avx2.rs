@@ -161,6 +161,20 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn scalar_size(at: *const u8) -> usize {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let bytes = load(at);
+            let comma = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b',' as i8));
+            // The closing brackets differ from each other in one bit.
+            let closing = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+            let closing = _mm256_cmpeq_epi8(closing, _mm256_set1_epi8(b'}' as i8));
+            let blank = _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, _mm256_set1_epi8(0x20)), bytes);
+            (bits(_mm256_or_si256(_mm256_or_si256(comma, closing), blank)) as u32).trailing_zeros() as usize
+        }
+    }
+
+    #[inline(always)]
     unsafe fn find_digits(at: *const u8) -> u32 {
         // SAFETY: as the caller promises.
         unsafe {

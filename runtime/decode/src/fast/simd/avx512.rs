@@ -155,6 +155,20 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn scalar_size(at: *const u8) -> usize {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let bytes = _mm256_loadu_si256(at.cast());
+            // The closing brackets differ from each other in one bit.
+            let closing = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+            let ends = _mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8(b',' as i8))
+                | _mm256_cmpeq_epi8_mask(closing, _mm256_set1_epi8(b'}' as i8))
+                | _mm256_cmplt_epu8_mask(bytes, _mm256_set1_epi8(0x21));
+            ends.trailing_zeros() as usize
+        }
+    }
+
+    #[inline(always)]
     unsafe fn find_digits(at: *const u8) -> u32 {
         // SAFETY: as the caller promises.
         unsafe {

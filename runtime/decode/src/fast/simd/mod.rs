@@ -141,6 +141,12 @@ pub(crate) trait Simd: super::outlined::Outlined {
     /// The processor has the instruction set; 32 bytes are readable.
     unsafe fn find_digits(at: *const u8) -> u32;
 
+    /// How many of the 32 bytes at `at` come before the first that ends a number or word: a comma, a closing bracket, a blank or control character.
+    ///
+    /// # Safety
+    /// The processor has the instruction set; 32 bytes are readable.
+    unsafe fn scalar_size(at: *const u8) -> usize;
+
     /// Whether the first `size_bytes` of 32 bytes at `a` and `b` are the same.
     ///
     /// # Safety

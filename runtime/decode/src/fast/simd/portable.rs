@@ -209,6 +209,23 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn scalar_size(at: *const u8) -> usize {
+        for index in 0..4 {
+            // SAFETY: the caller gives 32 readable bytes.
+            let word = unsafe { load(at.add(8 * index)) };
+            // The closing brackets differ from each other in one bit.
+            let ends = zero_bytes(word ^ (LOW * u64::from(b',')))
+                | zero_bytes((word | (LOW * 0x20)) ^ (LOW * u64::from(b'}')))
+                | zero_bytes(word ^ (LOW * 0x20))
+                | zero_bytes(word & (LOW * 0xe0));
+            if ends != 0 {
+                return 8 * index + ends.trailing_zeros() as usize / 8;
+            }
+        }
+        32
+    }
+
+    #[inline(always)]
     unsafe fn find_digits(at: *const u8) -> u32 {
         let mut found = 0;
         for index in 0..4 {
