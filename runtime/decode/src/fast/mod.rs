@@ -20,6 +20,7 @@ mod template;
 mod templates;
 mod texts;
 mod times;
+mod utf8;
 mod values;
 mod walker;
 
@@ -204,7 +205,7 @@ impl Fast {
                 Some(indexed) => indexed,
                 None => S::index_in_pieces(self, bytes),
             };
-            if !indexed.is_ascii && simdutf8::basic::from_utf8(bytes).is_err() {
+            if !indexed.is_ascii && !S::is_utf8(bytes.as_ptr(), bytes.len()) {
                 return false;
             }
             // A quote that only seems to be there, just behind the end, is looked at from one byte further on.
@@ -374,7 +375,7 @@ unsafe fn run<'m, S: Simd>(
                 quotes.add(indexed.quotes + 1).write(bytes.len() as u32);
                 let seen =
                     Seen { start: bytes.as_ptr(), quotes, quote_count: indexed.quotes, odd: indexed.odd, row, source };
-                (indexed.is_ascii || simdutf8::basic::from_utf8(bytes).is_ok())
+                (indexed.is_ascii || S::is_utf8(bytes.as_ptr(), bytes.len()))
                     && fast.templates.read_fixed::<S>(&seen, reading.columns)
             };
             if is_read {

@@ -161,17 +161,17 @@ pub(super) unsafe fn is_plain_integer<S: Simd>(at: *const u8, size_bytes: usize)
 pub(super) unsafe fn is_plain_decimal<S: Simd>(at: *const u8, size_bytes: usize) -> bool {
     // SAFETY: as the caller promises; the point is at most 32 bytes behind the sign.
     unsafe {
-        let sign = usize::from(*at == b'-');
+        let sign = usize::from((*at == b'-') & (size_bytes != 0));
         let first = at.add(sign);
         // What is no digit behind the sign, and the end.
         let others = ((!u64::from(S::find_digits(at)) & ((1u64 << size_bytes) - 1)) | 1 << size_bytes) >> sign;
         let whole = others.trailing_zeros() as usize;
         // Without the first one: the end, if that was the point; nothing, if there is none.
         let behind = others & others.wrapping_sub(1);
-        let is_fraction = behind & behind.wrapping_sub(1) == 0
-            && (behind == 0 || (*first.add(whole) == b'.' && behind != 2 << whole));
-        // Whether the whole part begins with 0, or is it, cannot be foreseen, so it is no branch.
-        is_fraction && whole != 0 && (*first != b'0') | (whole == 1)
+        let is_point = (*first.add(whole) == b'.') & (behind != 2 << whole);
+        let is_fraction = (behind & behind.wrapping_sub(1) == 0) & ((behind == 0) | is_point);
+        // What a number looks like cannot be foreseen, so there are no branches.
+        is_fraction & (whole != 0) & ((*first != b'0') | (whole == 1))
     }
 }
 

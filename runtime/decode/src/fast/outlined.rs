@@ -14,6 +14,7 @@ use super::simd::Indexed;
 use super::simd::portable::Portable;
 use super::template::{Op, Template};
 use super::templates::Templates;
+use super::utf8;
 use super::values::{self, FastValue};
 use super::walker::Walk;
 use super::{Fast, FastField};
@@ -83,6 +84,8 @@ outlined! {
         = values::read_as_scalar;
     /// `numbers::long_float`.
     fn long_float(at: *const u8) -> Option<(f64, *const u8)> = numbers::long_float;
+    /// `utf8::is_utf8`.
+    fn is_utf8(start: *const u8, size_bytes: usize) -> bool = utf8::is_utf8;
     /// `Walk::read_members`.
     fn read_members(walk: &mut Walk<'_, '_>, id: Option<ObjectId>, open: usize, quotes: *const u32, depth: u32) -> Option<End>
         = Walk::read_members;

@@ -48,7 +48,7 @@ impl Templates {
     pub(super) unsafe fn read_fixed<S: Simd>(&mut self, seen: &Seen, columns: &mut DecodedColumns) -> bool {
         let Some((latest, hits)) = self.templates.get_mut(self.latest) else { return false };
         // SAFETY: as the caller promises.
-        if !unsafe { latest.read_fixed::<S>(seen, columns) } {
+        if self.misses_in_a_row >= MISSES_TO_DOUBT || !unsafe { latest.read_fixed::<S>(seen, columns) } {
             return false;
         }
         *hits += 1;

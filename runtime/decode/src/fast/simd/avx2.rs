@@ -155,6 +155,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn find_not_ascii(at: *const u8) -> u64 {
+        // SAFETY: as the caller promises.
+        unsafe { bits(load(at)) | bits(load(at.add(32))) << 32 }
+    }
+
+    #[inline(always)]
     unsafe fn positions(bits: u64, base: u32, into: *mut u32) {
         // SAFETY: as the caller promises.
         unsafe { super::positions(bits, base, into) }

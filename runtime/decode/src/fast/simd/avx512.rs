@@ -139,6 +139,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn find_not_ascii(at: *const u8) -> u64 {
+        // SAFETY: as the caller promises.
+        unsafe { _mm512_movepi8_mask(load(at)) }
+    }
+
+    #[inline(always)]
     unsafe fn positions(bits: u64, base: u32, into: *mut u32) {
         // SAFETY: as the caller promises.
         unsafe {

@@ -129,6 +129,12 @@ pub(crate) trait Simd: super::outlined::Outlined {
     /// The processor has the instruction set; 64 bytes are readable.
     unsafe fn find(at: *const u8, byte: u8) -> u64;
 
+    /// Which of the 64 bytes at `at` are not ASCII.
+    ///
+    /// # Safety
+    /// The processor has the instruction set; 64 bytes are readable.
+    unsafe fn find_not_ascii(at: *const u8) -> u64;
+
     /// Writes the positions of the bits that are set, in order, each with `base` added.
     ///
     /// # Safety

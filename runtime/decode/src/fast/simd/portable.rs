@@ -203,6 +203,12 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn find_not_ascii(at: *const u8) -> u64 {
+        // SAFETY: the caller gives 64 readable bytes.
+        (0..8).fold(0, |found, index| found | gather(unsafe { load(at.add(8 * index)) } & HIGH) << (8 * index))
+    }
+
+    #[inline(always)]
     unsafe fn positions(bits: u64, base: u32, into: *mut u32) {
         // SAFETY: as the caller promises.
         unsafe { super::positions(bits, base, into) }
