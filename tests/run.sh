@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test of the project: what the README names. Needs a Rust toolchain and a C compiler; where Java and Maven
 # are there as well, the end-to-end tests run against a real Apache Kafka, which is fetched once into target/.
+# tests/planted.sh, which shows that tests find faults of the product, is a run of its own: it builds the product for each fault.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for tool in cargo cc make; do
