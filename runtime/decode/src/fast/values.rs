@@ -101,6 +101,21 @@ impl FastValue {
         FastValue { column, nullable, what, reader: reader.clone() }
     }
 
+    /// Whether its text has neither commas nor brackets.
+    #[inline(always)]
+    pub(super) fn is_simple(&self) -> bool {
+        matches!(
+            self.what,
+            What::Bool
+                | What::Int { .. }
+                | What::UInt64
+                | What::Float64
+                | What::Float32
+                | What::Decimal { .. }
+                | What::Unix(_)
+        )
+    }
+
     /// The values of a field that is no message: one for each column that it goes to.
     pub(super) fn of_field(field: &Field) -> Vec<FastValue> {
         field.leaves.iter().map(|leaf| FastValue::new(&leaf.reader, leaf.column, field.nullable)).collect()

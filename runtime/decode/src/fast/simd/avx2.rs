@@ -52,6 +52,8 @@ pub(super) fn opaque(value: usize) -> usize {
 }
 
 impl Simd for Avx2 {
+    const FINDS_AT_ONCE: bool = true;
+
     #[inline(always)]
     unsafe fn same_distances(quotes: *const u32, distances: &[u32], masks: &[u32]) -> bool {
         // SAFETY: as the caller promises.

@@ -38,6 +38,8 @@ static ALL_POSITIONS: [u8; 64] = {
 };
 
 impl Simd for Avx512 {
+    const FINDS_AT_ONCE: bool = true;
+
     #[inline(always)]
     unsafe fn same_distances(quotes: *const u32, distances: &[u32], masks: &[u32]) -> bool {
         // SAFETY: as the caller promises.

@@ -89,6 +89,9 @@ pub(crate) const LANES: usize = 16;
 
 /// Vector operations of one instruction set.
 pub(crate) trait Simd: super::outlined::Outlined {
+    /// Whether finding a byte among 64 costs less than looking at a few of them one by one.
+    const FINDS_AT_ONCE: bool;
+
     /// Whether `quotes[i + 1] - quotes[i]` is `distances[i]` for every `i` whose mask is set (all bits); of the others it may be anything.
     ///
     /// # Safety

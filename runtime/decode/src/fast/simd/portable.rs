@@ -84,6 +84,8 @@ unsafe fn exactly(at: *const u8, count: usize) -> Option<u64> {
 const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 impl Simd for Portable {
+    const FINDS_AT_ONCE: bool = false;
+
     #[inline(always)]
     unsafe fn same_distances(quotes: *const u32, distances: &[u32], masks: &[u32]) -> bool {
         let mut wrong = 0;
