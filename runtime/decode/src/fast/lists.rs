@@ -60,7 +60,8 @@ pub(super) unsafe fn list<S: Simd>(
         if *at == b']' {
             // No item.
         } else if S::FINDS_AT_ONCE && of.is_simple() {
-            at = simple_items::<S>(walk, of, at, depth)?;
+            let push = |walk: &mut Walk<'_, '_>, _| Some(walk.reading.columns.push_item(of.column));
+            at = simple_items::<S>(walk, of, at, depth, push)?.0;
         } else {
             loop {
                 if at >= walk.end {
@@ -84,7 +85,8 @@ pub(super) unsafe fn list<S: Simd>(
     }
 }
 
-/// The items of a list that begin at `at`, of a type whose values have neither commas nor brackets; gives the bracket behind them.
+/// The items of a list that begin at `at`, of a type whose values have neither commas nor brackets; gives the bracket
+/// behind them and their number. `row` says where each goes.
 ///
 /// Where an item ends is known from the commas, before it is read, so that no item waits for the one before it.
 ///
@@ -96,9 +98,9 @@ unsafe fn simple_items<S: Simd>(
     of: &FastValue,
     at: *const u8,
     depth: u32,
-) -> Option<*const u8> {
-    let mut at = at;
-    let mut block = at;
+    row: impl Fn(&mut Walk<'_, '_>, usize) -> Option<usize>,
+) -> Option<(*const u8, usize)> {
+    let (mut at, mut block, mut count) = (at, at, 0);
     // SAFETY: as the caller promises; a block begins in the message, and so does each item.
     unsafe {
         let (mut commas, mut brackets) = (S::find(block, b','), S::find(block, b']'));
@@ -117,14 +119,15 @@ unsafe fn simple_items<S: Simd>(
             if end >= walk.end {
                 return None;
             }
-            walk.row = walk.reading.columns.push_item(of.column);
+            walk.row = row(walk, count)?;
             let after = item::<S>(walk, of, skip_blanks(at, walk.end), depth)?;
             // Hidden from the compiler, which would else go on with the one instead of the other, and so wait for it.
             if S::opaque(after as usize) != end as usize {
                 return None;
             }
+            count += 1;
             if brackets >> bit & 1 != 0 {
-                return Some(end);
+                return Some((end, count));
             }
             commas &= commas.wrapping_sub(1);
             at = end.add(1);
@@ -153,7 +156,12 @@ pub(super) unsafe fn vector<S: Simd>(
         let (row, length) = (walk.row, length as usize);
         let mut at = skip_blanks(at.add(1), walk.end);
         let mut count = 0;
-        if *at != b']' {
+        if *at == b']' {
+            // No item.
+        } else if S::FINDS_AT_ONCE && of.is_simple() {
+            (at, count) =
+                simple_items::<S>(walk, of, at, depth, |_, index| (index < length).then(|| row * length + index))?;
+        } else {
             loop {
                 if at >= walk.end || count == length {
                     return None;
