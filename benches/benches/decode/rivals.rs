@@ -81,7 +81,6 @@ impl<'a> Row<'a> for User<'a> {
         columns.words[1].push(self.updated_at as u64);
         columns.texts[1].push(self.contact_info.email_address.map(|text| text.0));
     }
-
 }
 
 #[derive(Deserialize)]
@@ -112,7 +111,6 @@ impl<'a> Row<'a> for Transaction<'a> {
         columns.texts[2].push(Some(self.location.country.0));
         columns.words[2].push(self.at as u64);
     }
-
 }
 
 #[derive(Deserialize)]
@@ -166,5 +164,4 @@ impl<'a> Row<'a> for Wide<'a> {
         columns.words[2].push(self.is_member.into());
         columns.words[3].push(self.received_at as u64);
     }
-
 }

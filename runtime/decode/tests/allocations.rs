@@ -128,7 +128,11 @@ fn no_type_allocates_per_message() {
     };
     let mut fields: Vec<FieldPlan> =
         IntWidth::ALL.into_iter().map(|width| field(width.name(), ty(Kind::Int(width)))).collect();
+    let lenient = |name: &str, kind| FieldPlan { lenient: true, ..field(name, ty(kind)) };
     fields.extend([
+        lenient("lenient_int", Kind::INT),
+        lenient("lenient_float", Kind::Float64),
+        lenient("lenient_bool", Kind::Bool),
         field("float32", ty(Kind::Float32)),
         field("decimal", ty(Kind::Decimal { precision: 18, scale: 4 })),
         field("status", ty(status_enum())),
@@ -154,6 +158,9 @@ fn no_type_allocates_per_message() {
                 .collect();
             let many: Vec<String> = (1..29).map(|day| format!("\"2024-02-{day:02}\":[\"ok\",\"failed\"]")).collect();
             let members_of_types = [
+                ("lenient_int", format!("\"{index}\"")),
+                ("lenient_float", format!("\"-{index}.5\"")),
+                ("lenient_bool", if odd { "\"yes\"" } else { "\"true\"" }.to_owned()),
                 ("float32", if odd { "1.00000005960464477539".to_owned() } else { format!("{index}.25") }),
                 ("decimal", if odd { "1e3".to_owned() } else { format!("-{index}.0625") }),
                 ("status", if odd { "\"\\u006fk\"" } else { "\"pending\"" }.to_owned()),

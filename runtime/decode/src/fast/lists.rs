@@ -258,7 +258,7 @@ pub(super) unsafe fn map<S: Simd>(
 /// # Safety
 /// As `values::read`.
 #[inline(always)]
-unsafe fn key<S: Simd>(walk: &mut Walk<'_, '_>, key: &FastValue, at: *const u8) -> Option<*const u8> {
+pub(super) unsafe fn key<S: Simd>(walk: &mut Walk<'_, '_>, key: &FastValue, at: *const u8) -> Option<*const u8> {
     // SAFETY: as the caller promises.
     unsafe {
         if *at != b'"' {

@@ -13,7 +13,7 @@ use chalk_artifact::decode_plan::UnixUnit;
 use chalk_types::IntWidth;
 
 use super::keys::KeyTable;
-use super::lists::MapPlan;
+use super::lists::{self, MapPlan};
 use super::simd::Simd;
 use super::walker::Walk;
 use super::{FastField, numbers, texts, times};
@@ -207,6 +207,16 @@ pub(super) unsafe fn read_as_scalar<S: Simd>(
     at: *const u8,
     depth: u32,
 ) -> Option<*const u8> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        // `@lenient` takes numbers and bools in quotes, and those that are written plainly are read as keys of maps are.
+        if value.reader.lenient
+            && *at == b'"'
+            && let Some(after) = lists::key::<S>(walk, value, at)
+        {
+            return Some(after);
+        }
+    }
     // SAFETY: as the caller promises.
     let after = unsafe { walk.skip_value::<S>(at, depth)? };
     let (position, row) = (walk.position(at), walk.row);

@@ -197,8 +197,16 @@ fn lenient_text(reader: &Reader, text: &[u8]) -> Result<Simple, Reason> {
                     _ => Simple::Word(value.to_bits()),
                 });
             }
-            let plain = plain_digits(text);
-            match Number::from_text(&plain) {
+            // Most are plain already, and cost no memory.
+            let plain;
+            let number = match Number::from_text(text) {
+                Some(number) => Some(number),
+                None => {
+                    plain = plain_digits(text);
+                    Number::from_text(&plain)
+                }
+            };
+            match number {
                 Some(number) => from_number(reader, number),
                 None => Err(bad(match reader.shape {
                     Shape::Datetime if reader.unix.is_none() => time::DATETIME_FORM,

@@ -177,6 +177,9 @@ impl Writer<'_> {
         if (ty.nullable && self.random.once_in(8)) || self.random.once_in(odd * 2) {
             return self.text("null");
         }
+        if field.lenient && self.random.once_in(3) && self.lenient(ty, field, place) {
+            return;
+        }
         let random = &mut *self.random;
         match &ty.kind {
             Kind::Null => self.text("null"),
@@ -247,6 +250,61 @@ impl Writer<'_> {
             Kind::Map(key, value) => self.map(key, value, field, place),
             Kind::Struct(_) => self.object(field.message.as_deref().expect("a message"), place),
         }
+    }
+
+    /// A value as only `@lenient` reads it: numbers in quotes, with what may stand around and in them, bools as words and
+    /// numbers, moments as numbers. False where the type has no such way.
+    fn lenient(&mut self, ty: &Type, field: &FieldPlan, place: u64) -> bool {
+        let is_number = matches!(ty.kind, Kind::Int(_) | Kind::Float32 | Kind::Float64 | Kind::Decimal { .. });
+        let is_moment = matches!(ty.kind, Kind::Datetime | Kind::Duration);
+        match &ty.kind {
+            Kind::Bool => {
+                let text = self.random.pick(&[
+                    "\"yes\"",
+                    "\"Off\"",
+                    "\"true\"",
+                    "\"false\"",
+                    "1",
+                    "0",
+                    "0.0",
+                    "\" t \"",
+                    "\"maybe\"",
+                ]);
+                self.text(text);
+            }
+            _ if is_number || (is_moment && field.unix.is_some()) => {
+                if self.random.once_in(6) {
+                    let text = self.random.pick(&[
+                        "true",
+                        "\"nan\"",
+                        "\"-inf\"",
+                        "\"+1_000\"",
+                        "\"007\"",
+                        "\"1__0\"",
+                        "\"\"",
+                        "\"1,5\"",
+                        "\"12]\"",
+                    ]);
+                    self.text(text);
+                    return true;
+                }
+                let blank = self.random.pick(&["", "", "", " ", "\\t"]);
+                self.text("\"");
+                self.text(blank);
+                // As one that is not lenient would write it.
+                let strict = FieldPlan { lenient: false, ..field.clone() };
+                self.value(&Type { nullable: false, ..ty.clone() }, &strict, place);
+                self.text(blank);
+                self.text("\"");
+            }
+            _ if is_moment => {
+                let value = self.random.next() as i64 >> (20 + self.random.below(40));
+                let text = if self.random.once_in(2) { format!("{value}.5") } else { format!("\"{value}\"") };
+                self.text(&text);
+            }
+            _ => return false,
+        }
+        true
     }
 
     fn decimal(&mut self, precision: u8, scale: u8) {
