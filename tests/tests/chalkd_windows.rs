@@ -260,6 +260,11 @@ fn more_keys_than_memory_holds_give_the_same_answers() {
         panic!("waited two minutes for {what}");
     };
     let bytes = |address| metric(address, "chalk_state_bytes{", "aggregates");
+    let check = |expected: &Expected, address: SocketAddr| {
+        for user in (0..KEYS).step_by(7) {
+            expected.purchases.check(user, &answers_of(address, user, expected.latest), expected.latest);
+        }
+    };
 
     // Half of the orders, until most entries are in the store only.
     let mut child = chalkd_set(dir.path(), 2, &settings, "");
@@ -268,6 +273,7 @@ fn more_keys_than_memory_holds_give_the_same_answers() {
     wait_until("little memory", &|| {
         metric(address, "chalk_state_evicted_total", "") > KEYS as u64 && bytes(address) < 2 * LIMIT
     });
+    check(&expect(&orders[..20_000]), address);
     child.kill().unwrap();
     child.wait().unwrap();
 
@@ -279,9 +285,7 @@ fn more_keys_than_memory_holds_give_the_same_answers() {
     // The loader stops when memory is full; what it has not loaded is found when it is asked for.
     let mut child = chalkd_set(dir.path(), 2, &settings, "");
     let address = address_of(&mut child);
-    for user in (0..KEYS).step_by(7) {
-        expected.purchases.check(user, &answers_of(address, user, expected.latest), expected.latest);
-    }
+    check(&expected, address);
     wait_until("sizes", &|| bytes(address) > LIMIT / 4);
     assert!(bytes(address) < 4 * LIMIT, "{} bytes", bytes(address));
     child.kill().unwrap();
