@@ -64,7 +64,7 @@ const NO_VALUES: [&str; 12] =
     ["nul", "tru", "nulL", "truE", "falsE", "fals", "[", "{}}", "{\"a\"}", "[1,]", "'a'", "\u{feff}1"];
 
 /// Escapes and raw bytes that no string may have.
-const NO_STRINGS: [&[u8]; 22] = [
+const NO_STRINGS: [&[u8]; 32] = [
     b"\\ud800",
     b"\\ud800\\u0041",
     b"\\udc00",
@@ -85,6 +85,16 @@ const NO_STRINGS: [&[u8]; 22] = [
     b"\xc0\x80",
     b"\xed\xa0\x80",
     b"\xf4\x90\x80\x80",
+    b"\x80",
+    b"\xc1\xbf",
+    b"\xe0\x80\x80",
+    b"\xe0\x9f\xbf",
+    b"\xf0\x80\x80\x80",
+    b"\xf0\x8f\xbf\xbf",
+    b"\xf5\x80\x80\x80",
+    b"\xed\xbf\xbf",
+    b"\xe2\x82\xff",
+    b"\xc3\xa9\xa9",
     b"\xe2\x82",
     b"\xc3",
 ];
@@ -146,6 +156,12 @@ pub fn random_text(random: &mut Random) -> String {
             "\u{7f}",
             "é",
             "😀",
+            "\u{80}\u{7ff}",
+            "\u{800}\u{d7ff}",
+            "\u{e000}\u{ffff}",
+            "\u{10000}\u{10ffff}",
+            "ääöüßéèñ",
+            "日本語のテキスト",
             "}",
             ",\"a\":1",
             "0123456789012345678901234567890123456789",
