@@ -30,6 +30,8 @@ pub(super) struct Templates {
     since_try: u32,
     credit: u32,
     until_credit: u32,
+    /// `all_hits` at the latest attempt.
+    hits_when_learned: u64,
     /// Memory for the next one.
     spare: Template,
     /// Templates that were learned.
@@ -106,13 +108,16 @@ impl Templates {
     pub(super) fn learn(&mut self, program: &Program, objects: &[FastObject], bytes: &[u8]) {
         if self.credit == 0 && !self.templates.is_empty() {
             self.until_credit = self.until_credit.saturating_sub(1);
-            if self.until_credit > 0 {
+            // Where templates have earned it, a stream that has changed is learned at once.
+            let has_earned = self.all_hits() >= self.hits_when_learned + u64::from(LEARN_EVERY);
+            if self.until_credit > 0 && !has_earned {
                 return;
             }
             self.credit = 1;
         }
         if !super::learn::learn(program, objects, bytes, &mut self.spare) {
             self.until_credit = LEARN_EVERY;
+            self.hits_when_learned = self.all_hits();
             self.credit = 0;
             return;
         }
@@ -121,6 +126,7 @@ impl Templates {
         self.learned += 1;
         self.until_credit = LEARN_EVERY;
         self.misses_in_a_row = 0;
+        self.hits_when_learned = self.all_hits();
         if self.templates.len() < MOST_TEMPLATES {
             self.latest = self.templates.len();
             self.templates.push((std::mem::take(&mut self.spare), 0));
@@ -135,7 +141,13 @@ impl Templates {
         }
         std::mem::swap(&mut self.templates[least].0, &mut self.spare);
         self.templates[least].1 = 0;
+        self.hits_when_learned = self.all_hits();
         self.replaced += 1;
         self.latest = least;
+    }
+
+    /// How often one of those that are kept has fitted.
+    fn all_hits(&self) -> u64 {
+        self.templates.iter().map(|template| template.1).sum()
     }
 }
