@@ -18,10 +18,10 @@ use chalk_engine::{Closed, Executor, Fates, InputBatch, OutputBatch, Program, Se
 use chalk_types::Type;
 use chalkc::compile::{Checked, catalog, jit};
 use chalkc::project::Project;
+use chalkc::run::chunks::ChunkReader;
 use chalkc::run::finals::{self, FinalRows};
-use chalkc::run::lines::LineReader;
 use chalkc::run::output::{Format, Output};
-use chalkc::run::stream::{Observer, SourceRun};
+use chalkc::run::stream::{Observer, SourceResolvers, SourceRun};
 
 use crate::fixture::{self, repository};
 use crate::message::Message;
@@ -101,12 +101,16 @@ fn run_with_state(folder: &Path, checked: &Checked) -> Result<(String, String), 
     let mut page = Page { output: Output::new(Box::new(text.clone()), Format::Json), problems: String::new() };
     let mut fates = String::new();
     for (position, source) in program.manifest().sources.iter().enumerate() {
-        let mut run = SourceRun::new(&program, position as u32, None, tier, true).map_err(|error| error.to_string())?;
+        let resolvers = SourceResolvers::new(&program, position as u32, None);
+        let mut run = SourceRun::new(&program, resolvers, tier, true).map_err(|error| error.to_string())?;
         let path = input(folder, &source.name);
-        let reader = LineReader::open(&path, LINE_LIMIT_BYTES);
-        let mut reader = reader.map_err(|error| format!("{}: {error}", path.display()))?;
-        run.run(&mut reader, Some(&mut session), &mut page).map_err(|error| error.to_string())?;
-        for (resolver, of) in run.fates() {
+        let cannot_read = |error: io::Error| format!("{}: {error}", path.display());
+        let mut reader = ChunkReader::open(&path, LINE_LIMIT_BYTES).map_err(cannot_read)?;
+        while let Some(chunk) = reader.next_chunk().map_err(cannot_read)? {
+            run.run(&chunk, Some(&mut session), &mut page).map_err(|error| error.to_string())?;
+        }
+        let counts = run.counts(Some(&session));
+        for (resolver, of) in run.resolvers().names().iter().zip(&counts.fates) {
             let counts: Vec<String> = Fates::NAMES
                 .iter()
                 .zip(of.counts())
@@ -159,10 +163,6 @@ impl Observer for Page {
             let _ = writeln!(self.problems, "a window gives no row for {key:?}: {reason}"); // writing to a String cannot fail
         }
         self.output.write("window", &closed.batch, &closed.types)
-    }
-
-    fn progress(&mut self, _: u64, _: u64, _: bool) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -1,10 +1,12 @@
 //! `chalkc run` without the command line: a compiled program over lines of input.
 //!
-//! Its parts: `lines` reads, `stream` drives the engine, `output` writes features, `dead_letters` keeps what failed, `progress` tells a person how far it is.
+//! Its parts: `chunks` reads, `stream` drives the engine over them, `workers` do so on several cores where messages are independent,
+//! `output` writes features, `dead_letters` keeps what failed, `progress` tells a person how far it is.
 
+pub mod chunks;
 pub mod dead_letters;
 pub mod finals;
-pub mod lines;
 pub mod output;
 pub mod progress;
 pub mod stream;
+pub mod workers;

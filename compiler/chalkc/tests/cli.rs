@@ -54,9 +54,12 @@ fn chalkc(args: &[&str], input: &[u8]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A command that does not read may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    child.wait_with_output().unwrap()
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        // A command that does not read may be gone already; one that reads may have to be read meanwhile.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output().unwrap()
+    })
 }
 
 fn stdout(output: &Output) -> &str {
@@ -114,6 +117,60 @@ fn run_writes_tables_arrow_and_dead_letters() {
     let letter: serde_json::Value = serde_json::from_str(&fs::read_to_string(&letters).unwrap()).unwrap();
     assert_eq!((&letter["line"], &letter["path"], &letter["resolver"]), (&5.into(), &"id".into(), &"users".into()));
     assert_eq!(letter["message"], "{\"id\":\"x\"}");
+}
+
+/// What is written is the same, byte for byte, however many cores work, and in the order of the input.
+#[test]
+fn run_keeps_the_order_of_the_input_on_any_number_of_cores() {
+    let folder = Folder::new("cores");
+    let (mut messages, mut expected, mut failed) = (String::new(), String::new(), Vec::new());
+    for id in 1..=60_000 {
+        if id % 1_000 == 0 {
+            failed.push(messages.lines().count() + 1);
+            messages.push_str("{\"id\":\"no number\"}\n");
+        }
+        messages.push_str(&format!("{{\"id\":{id},\"name\":\"{}\"}}\n", "n".repeat(id % 100)));
+        expected.push_str(&format!("{{\"user.id\":{id},\"user.name\":\"{}\"}}\n", "n".repeat(id % 100)));
+    }
+    assert!(messages.len() > 3 << 20, "several chunks for every worker");
+    fs::write(folder.path("many.jsonl"), &messages).unwrap();
+    fs::write(folder.path("many.zst"), zstd::encode_all(messages.as_bytes(), 1).unwrap()).unwrap();
+    let letters = folder.path("dead.jsonl");
+    for (file, threads) in
+        [("many.jsonl", "1"), ("many.jsonl", "2"), ("many.jsonl", "5"), ("many.zst", "3"), ("-", "2")]
+    {
+        let path = if file == "-" { file.to_owned() } else { folder.path(file) };
+        let (input, package) = (format!("updates={path}"), folder.path(""));
+        let args = ["run", &package, "-i", &input, "--threads", threads, "--stats", "--dead-letters", &letters];
+        let output = chalkc(&args, if file == "-" { messages.as_bytes() } else { b"" });
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(stdout(&output) == expected, "{file} on {threads} cores");
+        let told = stderr(&output);
+        assert!(told.contains("60000 applied, 60 dead_letter") && told.contains("and 50 more dead letters"), "{told}");
+        assert!(told.contains("along a template") && told.contains("templates learned"), "{told}");
+        let lines: Vec<usize> = fs::read_to_string(&letters)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["line"].as_u64().unwrap() as usize)
+            .collect();
+        assert_eq!(lines, failed, "{file} on {threads} cores");
+    }
+    let none = chalkc(&["run", &folder.path(""), "--threads", "0"], b"");
+    assert!(stderr(&none).contains("--threads"), "{}", stderr(&none));
+}
+
+/// What came before a broken place is written.
+#[test]
+fn run_writes_what_came_before_the_input_broke() {
+    let folder = Folder::new("broken");
+    let mut zstd = zstd::encode_all(MESSAGES.repeat(50_000).as_bytes(), 1).unwrap();
+    zstd.truncate(zstd.len() / 2);
+    fs::write(folder.path("cut.zst"), zstd).unwrap();
+    let input = format!("updates={}", folder.path("cut.zst"));
+    let output = chalkc(&["run", &folder.path(""), "--input", &input], b"");
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("cannot read ") && stderr(&output).contains("cut.zst"), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with(FEATURES) && stdout(&output).ends_with('\n'));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use arrow_array::{ArrayRef, PrimitiveArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use chalk_artifact::abi::{ColumnView, status};
 use chalk_artifact::manifest::{KernelInput, MessageInput, Resolver, ResolverOutput};
-use chalk_decode::{DecodeError, Decoder, PlanError, Tier};
+use chalk_decode::{DecodeError, Decoder, PlanError, Tier, TierCounts};
 use chalk_types::{Type, arrow_field};
 
 use crate::events::{EventOutputs, is_nested};
@@ -146,7 +146,7 @@ impl Executor {
             prefilter_inputs: plan.prefilter.map(scratch).unwrap_or_default(),
             main_inputs: scratch(plan.main),
             views: Vec::new(),
-            types: features.iter().map(|feature| feature.ty.clone()).collect(),
+            types: program.row_types(resolver),
             output: OutputBatch {
                 batch: RecordBatch::new_empty(Arc::clone(&schema)),
                 row_index: Vec::new(),
@@ -177,6 +177,11 @@ impl Executor {
     /// The language's type of each column.
     pub fn types(&self) -> &[Type] {
         &self.types
+    }
+
+    /// How its messages were decoded so far; all zeros where they are not.
+    pub fn tier_counts(&self) -> TierCounts {
+        self.decoder.as_ref().map(Decoder::counts).unwrap_or_default()
     }
 
     /// The result of the latest run.
@@ -260,7 +265,7 @@ impl Executor {
 }
 
 /// Positions in the class of the features that a resolver's batches carry, in order.
-fn feature_outputs(plan: &Resolver) -> impl Iterator<Item = usize> {
+pub(crate) fn feature_outputs(plan: &Resolver) -> impl Iterator<Item = usize> {
     plan.outputs.iter().filter_map(|output| match output {
         ResolverOutput::Feature(feature) | ResolverOutput::Expression(feature) => Some(*feature as usize),
         ResolverOutput::Event | ResolverOutput::EventTime => None,

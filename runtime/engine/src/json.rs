@@ -24,6 +24,7 @@ use chalk_types::{IntWidth, Kind, Type, format_date, format_datetime, format_dur
 /// Writes the rows of one batch as JSON objects whose keys are the names of its columns.
 pub struct RowWriter {
     columns: Vec<(Vec<u8>, ValueWriter)>,
+    rows: usize,
 }
 
 impl RowWriter {
@@ -46,7 +47,15 @@ impl RowWriter {
                 (key, ValueWriter::new(array, &ty.kind))
             })
             .collect();
-        RowWriter { columns }
+        RowWriter { columns, rows: batch.num_rows() }
+    }
+
+    /// Appends all rows, one JSON object per line.
+    pub fn write_rows(&self, out: &mut Vec<u8>) {
+        for row in 0..self.rows {
+            self.write_row(out, row);
+            out.push(b'\n');
+        }
     }
 
     /// Appends row `row` as one JSON object, without a newline.

@@ -10,7 +10,9 @@ use chalk_artifact::image::CodeImage;
 use chalk_artifact::manifest::Manifest;
 use chalk_catalog::{Body, Catalog};
 use chalk_state::Layout;
+use chalk_types::Type;
 
+use crate::executor::feature_outputs;
 use crate::helpers;
 
 /// A linked program; shared by all workers.
@@ -73,6 +75,13 @@ impl Program {
     /// What the program says about itself.
     pub fn manifest(&self) -> &Manifest {
         self.image.manifest()
+    }
+
+    /// The language's type of each column of a resolver's rows.
+    pub fn row_types(&self, resolver: usize) -> Vec<Type> {
+        let plan = &self.manifest().resolvers[resolver];
+        let class = &self.manifest().classes[plan.class as usize];
+        feature_outputs(plan).map(|feature| class.features[feature].ty.clone()).collect()
     }
 
     /// Per aggregation of the manifest how its partials lie.

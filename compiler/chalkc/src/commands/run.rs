@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
@@ -19,12 +20,13 @@ use chalk_types::{Type, Value};
 use super::{DiagnosticFormat, Failure, checked_package, current_folder};
 use crate::compile::{catalog, jit};
 use crate::project::Project;
+use crate::run::chunks::ChunkReader;
 use crate::run::dead_letters::{self, Origin};
 use crate::run::finals::{self, FinalRows};
-use crate::run::lines::LineReader;
 use crate::run::output::{Format, Output};
 use crate::run::progress::Progress;
-use crate::run::stream::{Observer, SourceRun};
+use crate::run::stream::{Observer, SourceCounts, SourceResolvers, SourceRun};
+use crate::run::workers::{self, Preparation, Workers};
 
 /// Dead letters that are described on standard error; further ones are counted.
 const DESCRIBED_DEAD_LETTERS: u64 = 10;
@@ -55,6 +57,12 @@ pub(super) struct Args {
     /// Keep messages that failed, as JSON lines with the reason and the message
     #[arg(long, value_name = "FILE")]
     dead_letters: Option<PathBuf>,
+    /// Cores to use; the default is all. A program with state uses one, and another to read
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print how messages were decoded: tiers, templates learned, bytes per second
+    #[arg(long)]
+    stats: bool,
     /// Print no fates, rate or progress
     #[arg(short, long)]
     quiet: bool,
@@ -100,29 +108,42 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         said_one_schema: false,
         source: String::new(),
         file: String::new(),
+        consumed_bytes: 0,
+        messages: 0,
         progress: None,
     };
     let started = Instant::now();
-    let mut runs = Vec::new();
+    let threads = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let mut done = Vec::new();
     let mut size_bytes = 0;
     for (source, path) in inputs {
-        let mut run = SourceRun::new(&program, source, args.resolver.as_deref(), tier, keeps_state)?;
+        let resolvers = SourceResolvers::new(&program, source, args.resolver.as_deref());
         let cannot_read = |error| Failure::Message(format!("cannot read {}: {error}", path.display()));
-        let mut reader = LineReader::open(&path, LINE_LIMIT_BYTES).map_err(cannot_read)?;
-        observer.source = run.source().to_owned();
+        let reader = ChunkReader::open(&path, LINE_LIMIT_BYTES).map_err(cannot_read)?;
+        observer.source = resolvers.source().to_owned();
         observer.file = path.display().to_string();
+        observer.consumed_bytes = 0;
         observer.progress = Some(Progress::start(reader.size_bytes(), args.quiet));
-        let result = run.run(&mut reader, session.as_mut(), &mut observer);
+        let result = match &mut session {
+            Some(session) => {
+                let mut run = SourceRun::new(&program, resolvers.clone(), tier, true)?;
+                observer.run_in_session(&mut run, reader, session).map(|()| run.counts(Some(session)))
+            }
+            None => {
+                let preparation = observer.preparation();
+                let workers = Workers::start(&program, &resolvers, tier, threads, reader, &preparation)?;
+                observer.run_workers(&program, workers)
+            }
+        };
         if let Some(progress) = observer.progress.take() {
             progress.finish();
         }
         match result {
             // Whoever read our output has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            other => other.map_err(cannot_read)?,
+            other => done.push((resolvers, other.map_err(cannot_read)?)),
         }
-        size_bytes += reader.consumed_bytes();
-        runs.push(run);
+        size_bytes += observer.consumed_bytes;
     }
     if let Some(session) = &mut session {
         match finals::write(session, args.at, &mut observer) {
@@ -141,8 +162,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
         other => other?,
     }
+    let elapsed = started.elapsed();
+    if args.stats {
+        describe_decoding(&done, tier, elapsed);
+    }
     if !args.quiet {
-        summarise(&runs, size_bytes, started.elapsed());
+        summarise(&done, size_bytes, elapsed);
     }
     Ok(())
 }
@@ -232,6 +257,8 @@ struct Console<'a> {
     said_one_schema: bool,
     source: String,
     file: String,
+    consumed_bytes: u64,
+    messages: u64,
     progress: Option<Progress>,
 }
 
@@ -247,10 +274,7 @@ impl Observer for Console<'_> {
             self.described += 1;
             if self.described <= DESCRIBED_DEAD_LETTERS {
                 let text = dead_letters::describe(self.manifest, &origin, input, error);
-                match &self.progress {
-                    Some(progress) => progress.println(&format!("dead letter: {text}")),
-                    None => eprintln!("dead letter: {text}"),
-                }
+                say(self.progress.as_ref(), &format!("dead letter: {text}"));
             }
             if let Some(letters) = &mut self.dead_letters {
                 dead_letters::write(letters, self.manifest, &origin, input, error)?;
@@ -267,16 +291,77 @@ impl Observer for Console<'_> {
         }
         self.write_other(resolver, &closed.batch, &closed.types)
     }
-
-    fn progress(&mut self, consumed_bytes: u64, messages: u64, waiting: bool) -> io::Result<()> {
-        if let Some(progress) = &self.progress {
-            progress.set(consumed_bytes, messages);
-        }
-        if waiting { self.output.flush() } else { Ok(()) }
-    }
 }
 
 impl Console<'_> {
+    /// Runs an input whose messages change state: one after the other, while a thread reads ahead.
+    fn run_in_session(&mut self, run: &mut SourceRun, reader: ChunkReader, session: &mut Session) -> io::Result<()> {
+        let chunks = workers::read_ahead(reader);
+        loop {
+            let chunk = match chunks.try_recv() {
+                Ok(chunk) => chunk?,
+                Err(TryRecvError::Disconnected) => return self.output.flush(),
+                Err(TryRecvError::Empty) => {
+                    self.output.flush()?;
+                    match chunks.recv() {
+                        Ok(chunk) => chunk?,
+                        Err(_) => return Ok(()),
+                    }
+                }
+            };
+            let before = run.counts(Some(session)).messages;
+            run.run(&chunk, Some(session), self)?;
+            self.advance(chunk.consumed_bytes(), run.counts(Some(session)).messages - before);
+        }
+    }
+
+    /// How workers are to make results ready.
+    fn preparation(&self) -> Preparation {
+        Preparation {
+            rows: self.output.row_form(),
+            described: DESCRIBED_DEAD_LETTERS as usize,
+            keep_dead_letters: self.dead_letters.is_some(),
+            file: self.file.clone(),
+        }
+    }
+
+    /// Writes what workers give, in the order of the input.
+    fn run_workers(&mut self, program: &Program, mut workers: Workers) -> io::Result<SourceCounts> {
+        let types: Vec<Vec<Type>> =
+            (0..self.manifest.resolvers.len()).map(|resolver| program.row_types(resolver)).collect();
+        while let Some(chunk) = workers.next(&mut || self.output.flush()) {
+            let chunk = chunk?;
+            for batch in chunk.batches {
+                if let Some(rows) = batch.rows {
+                    let resolver = &self.manifest.resolvers[batch.resolver].name;
+                    self.output.write_ready(resolver, rows, &types[batch.resolver])?;
+                }
+                for letter in batch.dead_letters {
+                    self.described += 1;
+                    if self.described <= DESCRIBED_DEAD_LETTERS
+                        && let Some(text) = letter.text
+                    {
+                        say(self.progress.as_ref(), &format!("dead letter: {text}"));
+                    }
+                    if let Some(letters) = &mut self.dead_letters {
+                        letters.write_all(&letter.record)?;
+                    }
+                }
+            }
+            self.advance(chunk.consumed_bytes, chunk.messages);
+        }
+        self.output.flush()?;
+        Ok(workers.finish())
+    }
+
+    fn advance(&mut self, consumed_bytes: u64, messages: u64) {
+        self.consumed_bytes = consumed_bytes;
+        self.messages += messages;
+        if let Some(progress) = &self.progress {
+            progress.set(consumed_bytes, self.messages);
+        }
+    }
+
     /// Rows that are not those of messages.
     fn write_other(&mut self, title: &str, batch: &RecordBatch, types: &[Type]) -> io::Result<()> {
         if self.output.takes(batch) {
@@ -291,10 +376,15 @@ impl Console<'_> {
     }
 
     fn problem(&mut self, text: &str) {
-        match &self.progress {
-            Some(progress) => progress.println(text),
-            None => eprintln!("{text}"),
-        }
+        say(self.progress.as_ref(), text);
+    }
+}
+
+/// Prints a line to standard error, above the bar where there is one.
+fn say(progress: Option<&Progress>, text: &str) {
+    match progress {
+        Some(progress) => progress.println(text),
+        None => eprintln!("{text}"),
     }
 }
 
@@ -312,10 +402,32 @@ impl FinalRows for Console<'_> {
     }
 }
 
+/// How messages were decoded, per resolver.
+fn describe_decoding(done: &[(SourceResolvers, SourceCounts)], tier: Tier, elapsed: Duration) {
+    let seconds = elapsed.as_secs_f64().max(1e-9);
+    for (resolvers, counts) in done {
+        for (resolver, tiers) in resolvers.names().iter().zip(&counts.tiers) {
+            let share = |count: u64| 100.0 * count as f64 / tiers.messages().max(1) as f64;
+            eprintln!(
+                "{} -> {resolver}: decoded with {tier}: {:.1} % along a template, {:.1} % by the walker, {:.1} % by the scalar \
+                 parser; {} templates learned, {} given up; {}, {}/s",
+                resolvers.source(),
+                share(tiers.template),
+                share(tiers.walker),
+                share(tiers.scalar),
+                tiers.learned,
+                tiers.replaced,
+                human_bytes(tiers.bytes),
+                human_bytes((tiers.bytes as f64 / seconds) as u64),
+            );
+        }
+    }
+}
+
 /// Fates per resolver and the rate, on standard error.
-fn summarise(runs: &[SourceRun], size_bytes: u64, elapsed: Duration) {
-    for run in runs {
-        for (resolver, fates) in run.fates() {
+fn summarise(done: &[(SourceResolvers, SourceCounts)], size_bytes: u64, elapsed: Duration) {
+    for (resolvers, counts) in done {
+        for (resolver, fates) in resolvers.names().iter().zip(&counts.fates) {
             let counts: Vec<String> = chalk_engine::Fates::NAMES
                 .iter()
                 .zip(fates.counts())
@@ -323,10 +435,10 @@ fn summarise(runs: &[SourceRun], size_bytes: u64, elapsed: Duration) {
                 .map(|(name, count)| format!("{count} {name}"))
                 .collect();
             let counts = if counts.is_empty() { "no messages".to_owned() } else { counts.join(", ") };
-            eprintln!("{} -> {resolver}: {counts}", run.source());
+            eprintln!("{} -> {resolver}: {counts}", resolvers.source());
         }
     }
-    let messages: u64 = runs.iter().map(SourceRun::messages).sum();
+    let messages: u64 = done.iter().map(|(_, counts)| counts.messages).sum();
     let seconds = elapsed.as_secs_f64().max(1e-9);
     eprintln!(
         "{messages} messages, {} in {:.1} ms: {:.0} messages/s",

@@ -14,6 +14,8 @@ use arrow_schema::{ArrowError, SchemaRef};
 use chalk_engine::json::RowWriter;
 use chalk_types::Type;
 
+use super::workers::{RowForm, Rows};
+
 /// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -80,14 +82,10 @@ impl Output {
     pub fn write(&mut self, resolver: &str, batch: &RecordBatch, types: &[Type]) -> io::Result<()> {
         match &mut self.form {
             Form::Json(buffer) => {
-                let rows = RowWriter::new(batch, types);
-                for row in 0..batch.num_rows() {
-                    rows.write_row(buffer, row);
-                    buffer.push(b'\n');
-                    if buffer.len() >= JSON_CHUNK_BYTES {
-                        self.sink.as_mut().expect("present for JSON").write_all(buffer)?;
-                        buffer.clear();
-                    }
+                RowWriter::new(batch, types).write_rows(buffer);
+                if buffer.len() >= JSON_CHUNK_BYTES {
+                    self.sink.as_mut().expect("present for JSON").write_all(buffer)?;
+                    buffer.clear();
                 }
                 Ok(())
             }
@@ -116,15 +114,37 @@ impl Output {
         }
     }
 
-    /// Hands on what is buffered: called when the input pauses, so that a reader of a pipe sees every row.
-    pub fn flush(&mut self) -> io::Result<()> {
+    /// Writes rows that were made ready elsewhere: as lines of JSON for that form, as a batch for the others.
+    pub fn write_ready(&mut self, resolver: &str, rows: Rows, types: &[Type]) -> io::Result<()> {
+        match rows {
+            Rows::Batch(batch) => self.write(resolver, &batch, types),
+            Rows::Json(text) => {
+                self.flush_buffer()?;
+                self.sink().write_all(&text)
+            }
+        }
+    }
+
+    /// What rows are to be made ready as.
+    pub fn row_form(&self) -> RowForm {
+        if matches!(self.form, Form::Json(_)) { RowForm::Json } else { RowForm::Batch }
+    }
+
+    fn flush_buffer(&mut self) -> io::Result<()> {
         if let Form::Json(buffer) = &mut self.form {
-            let sink = self.sink.as_mut().expect("present for JSON");
-            sink.write_all(buffer)?;
+            self.sink.as_mut().expect("present for JSON").write_all(buffer)?;
             buffer.clear();
-            sink.flush()?;
         }
         Ok(())
+    }
+
+    /// Hands on what is buffered: called when the input pauses, so that a reader of a pipe sees every row.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.flush_buffer()?;
+        match &mut self.sink {
+            Some(sink) => sink.flush(),
+            None => Ok(()),
+        }
     }
 
     /// Writes what is held back and ends the stream.

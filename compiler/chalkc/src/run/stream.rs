@@ -1,7 +1,6 @@
 //! Drives the resolvers of a source over its lines, batch by batch, with the state of the session where the program has any.
 //!
-//! A batch is small enough to stay in the core's cache with all its columns. Of a pipe it is run as soon as no whole line is waiting, so that
-//! a person who types a message sees its features.
+//! A batch is small enough to stay in the core's cache with all its columns.
 //!
 //! This file must not know where output goes or how it looks.
 
@@ -9,67 +8,68 @@ use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chalk_decode::{PlanError, Tier};
+use chalk_decode::{PlanError, Tier, TierCounts};
 use chalk_engine::{Closed, Envelope, Executor, Fates, InputBatch, OutputBatch, Program, Session};
 
-use super::lines::LineReader;
+use super::chunks::Chunk;
 
 /// Messages of a batch.
 const BATCH_ROWS: usize = 1024;
 /// Bytes of a batch, at most (one message may be larger).
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 512 << 10;
 
-/// A source's lines with the resolvers that read them.
-pub struct SourceRun {
+/// The resolvers that read a source.
+#[derive(Clone)]
+pub struct SourceResolvers {
     source: String,
     /// Positions of its resolvers in the manifest.
     resolvers: Vec<usize>,
     names: Vec<String>,
+}
+
+/// What became of the messages of a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceCounts {
+    /// Messages read.
+    pub messages: u64,
+    /// Per resolver, in the order of `SourceResolvers::names`.
+    pub fates: Vec<Fates>,
+    /// Per resolver how its messages were decoded.
+    pub tiers: Vec<TierCounts>,
+}
+
+/// A source's resolvers at work on its lines.
+pub struct SourceRun {
+    resolvers: SourceResolvers,
     /// The resolvers of a program without state; a session has its own.
     executors: Vec<Executor>,
-    fates: Vec<Fates>,
-    messages: u64,
+    counts: SourceCounts,
     batch: InputBatch,
 }
 
 /// What is told of a run as it goes on.
 pub trait Observer {
     /// A resolver's batch; `input` holds its messages, whose offsets are line numbers from 0.
-    fn batch(&mut self, executor: usize, run: &Executor, input: &InputBatch, output: &OutputBatch) -> io::Result<()>;
+    fn batch(&mut self, resolver: usize, run: &Executor, input: &InputBatch, output: &OutputBatch) -> io::Result<()>;
 
     /// A tumbling window that is over.
     fn closed(&mut self, closed: &Closed) -> io::Result<()>;
-
-    /// All resolvers are done with what was read so far; `waiting` says that the next read may wait for its writer.
-    fn progress(&mut self, consumed_bytes: u64, messages: u64, waiting: bool) -> io::Result<()>;
 }
 
-impl SourceRun {
-    /// The resolvers of that source (position in the manifest) that run in the environment, if one is given.
-    pub fn new(
-        program: &Arc<Program>,
-        source: u32,
-        only: Option<&str>,
-        tier: Tier,
-        in_session: bool,
-    ) -> Result<SourceRun, PlanError> {
+impl SourceResolvers {
+    /// The resolvers of that source (position in the manifest); or the one of that name, if one is given.
+    pub fn new(program: &Program, source: u32, only: Option<&str>) -> SourceResolvers {
         let manifest = program.manifest();
         let is_wanted = |position: &usize| {
             let resolver = &manifest.resolvers[*position];
             resolver.source == source && only.is_none_or(|only| resolver.name == only)
         };
         let resolvers: Vec<usize> = (0..manifest.resolvers.len()).filter(is_wanted).collect();
-        let executors =
-            resolvers.iter().filter(|_| !in_session).map(|resolver| Executor::new(program, *resolver, tier));
-        Ok(SourceRun {
+        SourceResolvers {
             source: manifest.sources[source as usize].name.clone(),
             names: resolvers.iter().map(|resolver| manifest.resolvers[*resolver].name.clone()).collect(),
-            fates: vec![Fates::default(); resolvers.len()],
-            executors: executors.collect::<Result<_, _>>()?,
             resolvers,
-            messages: 0,
-            batch: InputBatch::new(),
-        })
+        }
     }
 
     /// The source's name.
@@ -77,75 +77,105 @@ impl SourceRun {
         &self.source
     }
 
-    /// Its resolvers with their fates so far.
-    pub fn fates(&self) -> impl Iterator<Item = (&str, &Fates)> {
-        self.names.iter().map(String::as_str).zip(&self.fates)
+    /// Its resolvers' names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
+impl SourceCounts {
+    /// Adds what another worker has counted.
+    pub fn add(&mut self, other: &SourceCounts) {
+        self.messages += other.messages;
+        self.fates.resize(self.fates.len().max(other.fates.len()), Fates::default());
+        self.tiers.resize(self.tiers.len().max(other.tiers.len()), TierCounts::default());
+        self.fates.iter_mut().zip(&other.fates).for_each(|(fates, other)| fates.add(other));
+        self.tiers.iter_mut().zip(&other.tiers).for_each(|(tiers, other)| *tiers += *other);
+    }
+}
+
+impl SourceRun {
+    /// The resolvers with executors of their own, or for a session.
+    pub fn new(
+        program: &Arc<Program>,
+        resolvers: SourceResolvers,
+        tier: Tier,
+        in_session: bool,
+    ) -> Result<SourceRun, PlanError> {
+        let own = resolvers.resolvers.iter().filter(|_| !in_session);
+        Ok(SourceRun {
+            executors: own.map(|resolver| Executor::new(program, *resolver, tier)).collect::<Result<_, _>>()?,
+            counts: SourceCounts { fates: vec![Fates::default(); resolvers.names.len()], ..SourceCounts::default() },
+            resolvers,
+            batch: InputBatch::new(),
+        })
     }
 
-    /// Messages read.
-    pub fn messages(&self) -> u64 {
-        self.messages
+    /// Its resolvers.
+    pub fn resolvers(&self) -> &SourceResolvers {
+        &self.resolvers
     }
 
-    /// Runs all lines; blank ones are no messages.
+    /// What became of the messages so far.
+    pub fn counts(&self, session: Option<&Session>) -> SourceCounts {
+        let executor = |position: usize| match session {
+            Some(session) => session.executor(self.resolvers.resolvers[position]),
+            None => &self.executors[position],
+        };
+        let tiers = (0..self.resolvers.names.len()).map(|position| executor(position).tier_counts()).collect();
+        SourceCounts { tiers, ..self.counts.clone() }
+    }
+
+    /// Runs the lines of a chunk; blank ones are no messages.
     pub fn run(
         &mut self,
-        reader: &mut LineReader,
+        chunk: &Chunk,
         mut session: Option<&mut Session>,
         observer: &mut dyn Observer,
     ) -> io::Result<()> {
-        let is_pipe = reader.size_bytes().is_none();
-        let mut line_number = 0;
-        loop {
-            let waiting = is_pipe && !self.batch.is_empty() && !reader.has_line();
-            if waiting || self.batch.len() == BATCH_ROWS || self.batch.size_bytes() >= BATCH_BYTES {
-                self.run_batch(session.as_deref_mut(), observer)?;
-                observer.progress(reader.consumed_bytes(), self.messages, waiting)?;
-            }
-            let Some(line) = reader.next_line()? else { break };
-            let offset = line_number;
-            line_number += 1;
+        for (number, line) in chunk.lines() {
             if line.is_empty() {
                 continue;
             }
-            let envelope = Envelope { topic: &self.source, offset, ..Envelope::default() };
+            if self.batch.len() == BATCH_ROWS || self.batch.size_bytes() + line.len() > BATCH_BYTES {
+                self.run_batch(session.as_deref_mut(), observer)?;
+            }
+            let envelope = Envelope { topic: &self.resolvers.source, offset: number, ..Envelope::default() };
             self.batch.push(line, &envelope).map_err(io::Error::other)?;
         }
-        self.run_batch(session, observer)?;
-        observer.progress(reader.consumed_bytes(), self.messages, true)
+        self.run_batch(session, observer)
     }
 
     fn run_batch(&mut self, session: Option<&mut Session>, observer: &mut dyn Observer) -> io::Result<()> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.messages += self.batch.len() as u64;
+        self.counts.messages += self.batch.len() as u64;
         let now_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as i64);
+        let mut result = Ok(());
         if let Some(session) = session {
             session.set_now(now_us);
-            for (position, resolver) in self.resolvers.iter().enumerate() {
+            for (position, resolver) in self.resolvers.resolvers.iter().enumerate() {
                 session.push_batch(*resolver, &self.batch);
                 let executor = session.executor(*resolver);
                 let output = executor.output();
-                self.fates[position].add(&output.fates);
-                observer.batch(position, executor, &self.batch, output)?;
+                self.counts.fates[position].add(&output.fates);
+                observer.batch(*resolver, executor, &self.batch, output)?;
             }
-            let mut result = Ok(());
             session.advance(&mut |closed| {
                 if result.is_ok() {
                     result = observer.closed(closed);
                 }
             });
-            self.batch.clear();
-            return result;
-        }
-        for (position, executor) in self.executors.iter_mut().enumerate() {
-            executor.run(&self.batch, now_us);
-            let output = executor.output();
-            self.fates[position].add(&output.fates);
-            observer.batch(position, executor, &self.batch, output)?;
+        } else {
+            for (position, executor) in self.executors.iter_mut().enumerate() {
+                executor.run(&self.batch, now_us);
+                let output = executor.output();
+                self.counts.fates[position].add(&output.fates);
+                observer.batch(self.resolvers.resolvers[position], executor, &self.batch, output)?;
+            }
         }
         self.batch.clear();
-        Ok(())
+        result
     }
 }

@@ -1,0 +1,333 @@
+//! Newline-delimited messages from a file, standard input, or either of them compressed: in pieces of whole lines.
+//!
+//! A plain file is mapped into memory, so that its lines are slices of it and reading costs nothing; anything else is read, and
+//! decompressed, piece by piece, which a thread of its own does while others compute. gzip and zstd are told by their first
+//! bytes, not by the name, so that a pipe works as well as a file. Where pieces end depends on the input alone, never on who works on them.
+//!
+//! This file must not know what a message means.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::read::MultiGzDecoder;
+use memmap2::Mmap;
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// Bytes of a piece, about.
+const CHUNK_BYTES: usize = 512 << 10;
+
+/// Bytes asked of a reader at a time.
+const READ_BYTES: usize = 128 << 10;
+
+/// Whole lines of the input.
+pub struct Chunk {
+    bytes: Bytes,
+    first_line: i64,
+    consumed_bytes: u64,
+}
+
+enum Bytes {
+    Read(Vec<u8>),
+    Mapped(Arc<Mmap>, Range<usize>),
+}
+
+impl Chunk {
+    /// Its lines with their numbers, from 0, without their newline (`\n` or `\r\n`). Blank ones are among them.
+    pub fn lines(&self) -> impl Iterator<Item = (i64, &[u8])> {
+        let mut rest = match &self.bytes {
+            Bytes::Read(bytes) => &bytes[..],
+            Bytes::Mapped(map, range) => &map[range.clone()],
+        };
+        let mut number = self.first_line;
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let end = memchr::memchr(b'\n', rest);
+            let line = &rest[..end.unwrap_or(rest.len())];
+            rest = &rest[end.map_or(rest.len(), |end| end + 1)..];
+            number += 1;
+            Some((number - 1, line.strip_suffix(b"\r").unwrap_or(line)))
+        })
+    }
+
+    /// Bytes taken from the file up to its end (before decompression).
+    pub fn consumed_bytes(&self) -> u64 {
+        self.consumed_bytes
+    }
+}
+
+/// Cuts an input into chunks.
+pub struct ChunkReader {
+    input: Input,
+    next_line: i64,
+    max_line_bytes: usize,
+    size_bytes: Option<u64>,
+    is_pipe: bool,
+}
+
+enum Input {
+    Mapped { map: Arc<Mmap>, at: usize },
+    Read { reader: Box<dyn Read + Send>, rest: Vec<u8>, at_end: bool, consumed_bytes: Arc<AtomicU64> },
+}
+
+/// Counts the bytes that were read below decompression: what a progress bar is measured in.
+struct Counted<R> {
+    inner: R,
+    bytes: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.inner.read(buffer)?;
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
+impl ChunkReader {
+    /// Opens a file, or standard input where the path is `-`.
+    pub fn open(path: &Path, max_line_bytes: usize) -> io::Result<ChunkReader> {
+        if path == Path::new("-") {
+            return ChunkReader::new(Box::new(io::stdin()), None, max_line_bytes);
+        }
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder; give one file"));
+        }
+        if !metadata.is_file() {
+            return ChunkReader::new(Box::new(file), None, max_line_bytes);
+        }
+        let mut head = Vec::with_capacity(ZSTD_MAGIC.len());
+        file.by_ref().take(ZSTD_MAGIC.len() as u64).read_to_end(&mut head)?;
+        if metadata.len() == 0 || head.starts_with(&GZIP_MAGIC) || head.starts_with(&ZSTD_MAGIC) {
+            return ChunkReader::new(Box::new(File::open(path)?), Some(metadata.len()), max_line_bytes);
+        }
+        // SAFETY: the bytes are only read, as bytes: whoever writes to the file meanwhile changes what is read, as with any other way of
+        // reading. If it is cut short meanwhile, the process gets the system's signal for that, as every program that maps its input.
+        let map = unsafe { Mmap::map(&file)? };
+        #[cfg(unix)]
+        let _ = map.advise(memmap2::Advice::Sequential); // advice only
+        Ok(ChunkReader {
+            size_bytes: Some(map.len() as u64),
+            input: Input::Mapped { map: Arc::new(map), at: 0 },
+            next_line: 0,
+            max_line_bytes,
+            is_pipe: false,
+        })
+    }
+
+    /// Reads from anything; `size_bytes` is what it will give in all, where known.
+    pub fn new(
+        mut raw: Box<dyn Read + Send>,
+        size_bytes: Option<u64>,
+        max_line_bytes: usize,
+    ) -> io::Result<ChunkReader> {
+        let mut head = Vec::with_capacity(ZSTD_MAGIC.len());
+        raw.by_ref().take(ZSTD_MAGIC.len() as u64).read_to_end(&mut head)?;
+        let (gzip, zstd) = (head.starts_with(&GZIP_MAGIC), head.starts_with(&ZSTD_MAGIC));
+        let consumed_bytes = Arc::default();
+        let counted = Counted { inner: io::Cursor::new(head).chain(raw), bytes: Arc::clone(&consumed_bytes) };
+        let reader: Box<dyn Read + Send> = if gzip {
+            Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(CHUNK_BYTES, counted)))
+        } else if zstd {
+            Box::new(zstd::Decoder::new(counted)?)
+        } else {
+            Box::new(counted)
+        };
+        Ok(ChunkReader {
+            input: Input::Read { reader, rest: Vec::new(), at_end: false, consumed_bytes },
+            next_line: 0,
+            max_line_bytes,
+            size_bytes,
+            is_pipe: size_bytes.is_none(),
+        })
+    }
+
+    /// Bytes of the file, where known.
+    pub fn size_bytes(&self) -> Option<u64> {
+        self.size_bytes
+    }
+
+    /// The next lines; none at the end. Of a pipe: those that are there, so that a person who types a message sees its features. A
+    /// last line may lack its newline. A line longer than the limit is an error, because it is no longer certain that the input has
+    /// lines at all; lines before it were given.
+    pub fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
+        let first_line = self.next_line;
+        let too_long = || {
+            let rule = format!("a line is longer than {} bytes; is the input newline-delimited?", self.max_line_bytes);
+            io::Error::new(io::ErrorKind::InvalidData, rule)
+        };
+        let (bytes, consumed_bytes) = match &mut self.input {
+            Input::Mapped { map, at } => {
+                let left = &map[*at..];
+                let piece = &left[..left.len().min(CHUNK_BYTES)];
+                let end = match memchr::memrchr(b'\n', piece) {
+                    _ if piece.len() == left.len() => piece.len(),
+                    Some(newline) => newline + 1,
+                    None => memchr::memchr(b'\n', left).map_or(left.len(), |newline| newline + 1),
+                };
+                if end == 0 {
+                    return Ok(None);
+                }
+                if end > CHUNK_BYTES && end > self.max_line_bytes {
+                    return Err(too_long());
+                }
+                let range = *at..*at + end;
+                *at = range.end;
+                self.next_line += memchr::memchr_iter(b'\n', &map[range.clone()]).count() as i64;
+                (Bytes::Mapped(Arc::clone(map), range.clone()), range.end as u64)
+            }
+            Input::Read { reader, rest, at_end, consumed_bytes } => {
+                let mut buffer = std::mem::take(rest);
+                let mut searched = 0;
+                let end = loop {
+                    // What was read before has no newline, apart from the end of what is given now.
+                    let last = memchr::memrchr(b'\n', &buffer[searched..]).map(|newline| searched + newline + 1);
+                    if let Some(end) = last
+                        && (self.is_pipe || buffer.len() >= CHUNK_BYTES)
+                    {
+                        break end;
+                    }
+                    if *at_end {
+                        break buffer.len();
+                    }
+                    if last.is_none() {
+                        searched = buffer.len();
+                        if buffer.len() > self.max_line_bytes {
+                            return Err(too_long());
+                        }
+                    }
+                    *at_end = read_more(reader.as_mut(), &mut buffer)? == 0;
+                };
+                if end == 0 {
+                    return Ok(None);
+                }
+                rest.extend_from_slice(&buffer[end..]);
+                buffer.truncate(end);
+                self.next_line += memchr::memchr_iter(b'\n', &buffer).count() as i64;
+                (Bytes::Read(buffer), consumed_bytes.load(Ordering::Relaxed))
+            }
+        };
+        Ok(Some(Chunk { bytes, first_line, consumed_bytes }))
+    }
+}
+
+/// Appends what a read gives.
+fn read_more(reader: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let length = buffer.len();
+    buffer.resize(length + READ_BYTES, 0);
+    let bytes = loop {
+        match reader.read(&mut buffer[length..]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => break other,
+        }
+    };
+    buffer.truncate(length + *bytes.as_ref().unwrap_or(&0));
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn all(mut reader: ChunkReader) -> io::Result<Vec<String>> {
+        let mut lines = Vec::new();
+        while let Some(chunk) = reader.next_chunk()? {
+            for (number, line) in chunk.lines() {
+                assert_eq!(number, lines.len() as i64);
+                lines.push(String::from_utf8(line.to_vec()).unwrap());
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Read as a pipe, as a stream of known size, and as a file.
+    fn lines(bytes: &[u8]) -> Vec<String> {
+        let cursor = || Box::new(io::Cursor::new(bytes.to_vec()));
+        let pipe = all(ChunkReader::new(cursor(), None, 1 << 24).unwrap()).unwrap();
+        let stream = all(ChunkReader::new(cursor(), Some(bytes.len() as u64), 1 << 24).unwrap()).unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        let mapped = all(ChunkReader::open(file.path(), 1 << 24).unwrap()).unwrap();
+        assert_eq!(pipe, stream);
+        assert_eq!(pipe, mapped);
+        mapped
+    }
+
+    #[test]
+    fn lines_end_with_a_newline_or_the_end() {
+        assert_eq!(lines(b"a\nbc\r\n\nd"), ["a", "bc", "", "d"]);
+        assert_eq!(lines(b"a\n"), ["a"]);
+        assert_eq!(lines(b""), [""; 0]);
+        assert_eq!(lines(b"\n\n"), ["", ""]);
+        assert_eq!(lines(b"a\r"), ["a"]);
+    }
+
+    #[test]
+    fn compressed_input_is_told_by_its_first_bytes() {
+        let text: String = (0..200_000).map(|line| format!("line {line}\n")).collect();
+        let expected: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        assert_eq!(lines(&gzip.finish().unwrap()), expected);
+        assert_eq!(lines(&zstd::encode_all(text.as_bytes(), 1).unwrap()), expected);
+        assert_eq!(lines(text.as_bytes()), expected);
+    }
+
+    #[test]
+    fn lines_of_any_length_stay_whole() {
+        let long = "x".repeat(3 * CHUNK_BYTES);
+        let text = format!("a\n{long}\nb\n{}\n{long}", "y".repeat(CHUNK_BYTES - 1));
+        let expected: Vec<String> = text.lines().map(str::to_owned).collect();
+        assert!(lines(text.as_bytes()) == expected);
+    }
+
+    #[test]
+    fn damaged_compression_and_endless_lines_are_errors() {
+        let mut cut = zstd::encode_all(&b"some text\n"[..], 1).unwrap();
+        cut.truncate(cut.len() - 3);
+        assert!(all(ChunkReader::new(Box::new(io::Cursor::new(cut)), None, 1 << 24).unwrap()).is_err());
+
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&vec![b'x'; 5 << 20]).unwrap();
+        let endless = [
+            ChunkReader::new(Box::new(io::Cursor::new(vec![b'x'; 5 << 20])), None, 1 << 20).unwrap(),
+            ChunkReader::open(file.path(), 1 << 20).unwrap(),
+        ];
+        for reader in endless {
+            let message = all(reader).unwrap_err().to_string();
+            assert!(message.contains("newline-delimited"), "{message}");
+        }
+    }
+
+    /// A person types a line and waits.
+    #[test]
+    fn a_pipe_gives_its_lines_at_once() {
+        struct Typist(Vec<&'static [u8]>);
+        impl Read for Typist {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let Some(typed) = self.0.first_mut() else { return Ok(0) };
+                let bytes = typed.read(buffer)?;
+                self.0.retain(|typed| !typed.is_empty());
+                Ok(bytes)
+            }
+        }
+        let typist = Typist(vec![b"{\"a\":", b"1}\n{", b"}\n{}\n"]);
+        let mut reader = ChunkReader::new(Box::new(typist), None, 1 << 24).unwrap();
+        let mut counts = Vec::new();
+        while let Some(chunk) = reader.next_chunk().unwrap() {
+            counts.push(chunk.lines().count());
+        }
+        assert_eq!(counts, [1, 2]);
+    }
+}

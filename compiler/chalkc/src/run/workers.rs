@@ -1,0 +1,231 @@
+//! Several cores at work on one input whose messages are independent: the order of the output is that of the input.
+//!
+//! One thread reads chunks and deals them out in turn; each worker has resolvers of its own, runs its chunks and makes their rows ready to
+//! be written; whoever writes takes the results in the same turn. So nothing has to be sorted, memory is bounded by the
+//! channels, and what is written does not depend on how many workers there are.
+//!
+//! This file must not know where output goes.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+
+use arrow_array::RecordBatch;
+use chalk_decode::{PlanError, Tier};
+use chalk_engine::json::RowWriter;
+use chalk_engine::{Closed, Executor, InputBatch, OutputBatch, Program};
+
+use super::chunks::{Chunk, ChunkReader};
+use super::dead_letters::{self, Origin};
+use super::stream::{Observer, SourceCounts, SourceResolvers, SourceRun};
+
+/// Chunks that wait for a worker, and results that wait to be written.
+const WAITING: usize = 2;
+
+/// What is made ready of the rows of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowForm {
+    /// Lines of JSON.
+    Json,
+    /// The batch itself.
+    Batch,
+}
+
+/// Rows of one batch.
+pub enum Rows {
+    /// As `RowForm::Json`.
+    Json(Vec<u8>),
+    /// As `RowForm::Batch`.
+    Batch(RecordBatch),
+}
+
+/// What one batch of a resolver gave.
+pub struct BatchResult {
+    /// The resolver's position in the manifest.
+    pub resolver: usize,
+    /// None where the resolver sets nothing message by message.
+    pub rows: Option<Rows>,
+    /// Messages that failed.
+    pub dead_letters: Vec<DeadLetter>,
+}
+
+/// A message that failed.
+pub struct DeadLetter {
+    /// For people; made for the first ones of a chunk only.
+    pub text: Option<String>,
+    /// As a JSON line, where it is wanted.
+    pub record: Vec<u8>,
+}
+
+/// What one chunk gave.
+pub struct ChunkResult {
+    /// In the order in which batches ran.
+    pub batches: Vec<BatchResult>,
+    /// Bytes of the input up to its end.
+    pub consumed_bytes: u64,
+    /// Messages in it.
+    pub messages: u64,
+}
+
+/// How results are to be made ready.
+#[derive(Clone)]
+pub struct Preparation {
+    /// Of rows.
+    pub rows: RowForm,
+    /// Dead letters of a chunk that are described.
+    pub described: usize,
+    /// Whether dead letters are kept.
+    pub keep_dead_letters: bool,
+    /// The file, as the user named it.
+    pub file: String,
+}
+
+/// Workers on one input.
+pub struct Workers {
+    results: Vec<Receiver<io::Result<ChunkResult>>>,
+    handles: Vec<JoinHandle<SourceCounts>>,
+    turn: usize,
+}
+
+/// Starts a thread that reads, and gives what it reads.
+pub fn read_ahead(mut reader: ChunkReader) -> Receiver<io::Result<Chunk>> {
+    let (sender, receiver) = sync_channel(2 * WAITING);
+    std::thread::spawn(move || deal(&mut reader, &[sender]));
+    receiver
+}
+
+/// Deals chunks out in turn until the input ends, fails, or nobody wants them any more.
+fn deal(reader: &mut ChunkReader, to: &[SyncSender<io::Result<Chunk>>]) {
+    for worker in to.iter().cycle() {
+        let Some(chunk) = reader.next_chunk().transpose() else { return };
+        let is_last = chunk.is_err();
+        if worker.send(chunk).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+impl Workers {
+    /// Starts that many workers, and a thread that reads for them.
+    pub fn start(
+        program: &Arc<Program>,
+        resolvers: &SourceResolvers,
+        tier: Tier,
+        count: usize,
+        mut reader: ChunkReader,
+        preparation: &Preparation,
+    ) -> Result<Workers, PlanError> {
+        let (mut chunks, mut results, mut handles) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..count.max(1) {
+            let (to_worker, of_reader) = sync_channel(WAITING);
+            let (to_writer, of_worker) = sync_channel(WAITING);
+            let run = SourceRun::new(program, resolvers.clone(), tier, false)?;
+            let preparation = preparation.clone();
+            let program = Arc::clone(program);
+            chunks.push(to_worker);
+            results.push(of_worker);
+            handles.push(std::thread::spawn(move || work(&program, run, &preparation, &of_reader, &to_writer)));
+        }
+        std::thread::spawn(move || deal(&mut reader, &chunks));
+        Ok(Workers { results, handles, turn: 0 })
+    }
+
+    /// The results of the next chunk of the input; none at its end. `pause` is called before it waits.
+    pub fn next(&mut self, pause: &mut dyn FnMut() -> io::Result<()>) -> Option<io::Result<ChunkResult>> {
+        let results = &self.results[self.turn % self.results.len()];
+        self.turn += 1;
+        match results.try_recv() {
+            Ok(result) => Some(result),
+            // Chunks were dealt out in this order, so the first worker without one says that there are no more.
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => match pause() {
+                Ok(()) => results.recv().ok(),
+                Err(error) => Some(Err(error)),
+            },
+        }
+    }
+
+    /// Waits for the workers, which have nothing left to do, and gives what they counted.
+    pub fn finish(self) -> SourceCounts {
+        drop(self.results);
+        let mut counts = SourceCounts::default();
+        for handle in self.handles {
+            match handle.join() {
+                Ok(of_worker) => counts.add(&of_worker),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        counts
+    }
+}
+
+fn work(
+    program: &Program,
+    mut run: SourceRun,
+    preparation: &Preparation,
+    chunks: &Receiver<io::Result<Chunk>>,
+    results: &SyncSender<io::Result<ChunkResult>>,
+) -> SourceCounts {
+    let source = run.resolvers().source().to_owned();
+    let mut messages = 0;
+    for chunk in chunks {
+        let mut prepare = Prepare { program, preparation, source: &source, described: 0, batches: Vec::new() };
+        let result = chunk.and_then(|chunk| {
+            run.run(&chunk, None, &mut prepare)?;
+            Ok(chunk.consumed_bytes())
+        });
+        let now = run.counts(None).messages;
+        let result = result.map(|consumed_bytes| ChunkResult {
+            batches: prepare.batches,
+            consumed_bytes,
+            messages: now - messages,
+        });
+        messages = now;
+        if results.send(result).is_err() {
+            break;
+        }
+    }
+    run.counts(None)
+}
+
+/// Makes results ready on the worker's thread.
+struct Prepare<'a> {
+    program: &'a Program,
+    preparation: &'a Preparation,
+    source: &'a str,
+    described: usize,
+    batches: Vec<BatchResult>,
+}
+
+impl Observer for Prepare<'_> {
+    fn batch(&mut self, resolver: usize, run: &Executor, input: &InputBatch, output: &OutputBatch) -> io::Result<()> {
+        let rows = (output.batch.num_columns() != 0).then(|| match self.preparation.rows {
+            RowForm::Batch => Rows::Batch(output.batch.clone()),
+            RowForm::Json => {
+                let mut text = Vec::new();
+                RowWriter::new(&output.batch, run.types()).write_rows(&mut text);
+                Rows::Json(text)
+            }
+        });
+        let manifest = self.program.manifest();
+        let origin = Origin { source: self.source, file: &self.preparation.file, resolver: &run.resolver().name };
+        let mut letters = Vec::with_capacity(output.errors.len());
+        for error in &output.errors {
+            self.described += 1;
+            let is_described = self.described <= self.preparation.described;
+            let text = is_described.then(|| dead_letters::describe(manifest, &origin, input, error));
+            let mut record = Vec::new();
+            if self.preparation.keep_dead_letters {
+                dead_letters::write(&mut record, manifest, &origin, input, error)?;
+            }
+            letters.push(DeadLetter { text, record });
+        }
+        self.batches.push(BatchResult { resolver, rows, dead_letters: letters });
+        Ok(())
+    }
+
+    fn closed(&mut self, _: &Closed) -> io::Result<()> {
+        unreachable!("windows need a session, which runs on one thread")
+    }
+}
