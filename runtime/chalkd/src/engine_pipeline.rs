@@ -104,7 +104,9 @@ impl Pipeline for EnginePipeline {
 
     fn run(&mut self, now_us: i64, log: &mut Vec<u8>, visit: &mut dyn FnMut(&Computed<'_>)) -> Result<(), String> {
         for (resolver, executor) in &mut self.executors {
+            let before = executor.tier_counts();
             executor.run(&self.input, now_us);
+            let decoded = executor.tier_counts() - before;
             let output = executor.output_mut();
             self.keeper.admit(*resolver, &self.input, output, now_us, log)?;
             self.failures.clear();
@@ -122,6 +124,7 @@ impl Pipeline for EnginePipeline {
                 event_times: output.event_times.as_ref(),
                 status: &output.status,
                 failures: &self.failures,
+                decoded,
             });
         }
         Ok(())

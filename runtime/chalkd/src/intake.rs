@@ -119,13 +119,14 @@ impl Intake {
         let now_us = now_us();
         let timer = self.metrics.batch_seconds.with_label_values(&[&self.plan.name]).start_timer();
         let mut failures: Vec<(usize, Failure)> = Vec::new();
-        let Intake { plan, pipeline, arrivals, buffers, .. } = self;
+        let Intake { plan, pipeline, arrivals, buffers, metrics, .. } = self;
         let mut events = std::mem::take(&mut pending.events);
         pending.tally.consume(&plan.name, arrivals.iter().map(|arrival| arrival.partition));
         pipeline.run(now_us, &mut events, &mut |computed| {
             let Some(resolver) = plan.resolvers.iter().find(|resolver| resolver.index == computed.resolver) else {
                 unreachable!("a pipeline runs the resolvers that it was made for")
             };
+            metrics.decode(&plan.name, &resolver.name, &computed.decoded);
             failures.extend(computed.failures.iter().map(|failure| (computed.resolver, failure.clone())));
             for (row, message) in computed.row_index.iter().enumerate() {
                 let stamp = stamp_of(plan, computed, row, &arrivals[*message as usize], now_us);

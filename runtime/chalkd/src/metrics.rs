@@ -2,6 +2,7 @@
 //!
 //! This file must not know who counts.
 
+use chalk_decode::TierCounts;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -16,6 +17,12 @@ pub struct Metrics {
     pub consumed: IntCounterVec,
     /// Bytes of messages by source.
     pub message_bytes: IntCounterVec,
+    /// Messages by source, resolver and the tier that decoded them.
+    pub decoded: IntCounterVec,
+    /// Bytes that were decoded, by source and resolver.
+    pub decoded_bytes: IntCounterVec,
+    /// Templates by source, resolver and whether they were learned or given up.
+    pub templates: IntCounterVec,
     /// Seconds to compute a batch, by source.
     pub batch_seconds: HistogramVec,
     /// Messages in a batch, by source.
@@ -56,6 +63,23 @@ pub struct Metrics {
     pub queries: IntCounterVec,
 }
 
+impl Metrics {
+    /// Counts how a resolver's batch was decoded.
+    pub fn decode(&self, source: &str, resolver: &str, counts: &TierCounts) {
+        let add = |counter: &IntCounterVec, what: &str, count: u64| {
+            if count > 0 {
+                counter.with_label_values(&[source, resolver, what]).inc_by(count);
+            }
+        };
+        add(&self.decoded, "template", counts.template);
+        add(&self.decoded, "walker", counts.walker);
+        add(&self.decoded, "scalar", counts.scalar);
+        add(&self.templates, "learned", counts.learned);
+        add(&self.templates, "replaced", counts.replaced);
+        self.decoded_bytes.with_label_values(&[source, resolver]).inc_by(counts.bytes);
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Metrics {
         let registry = Registry::new();
@@ -89,6 +113,24 @@ impl Default for Metrics {
             message_bytes: make!(IntCounterVec::new(
                 Opts::new("chalk_message_bytes_total", "Bytes of messages consumed."),
                 &["source"]
+            )),
+            decoded: make!(IntCounterVec::new(
+                Opts::new(
+                    "chalk_decoded_total",
+                    "Messages by the tier that decoded them: template (like earlier ones), walker (any key order), scalar."
+                ),
+                &["source", "resolver", "tier"]
+            )),
+            decoded_bytes: make!(IntCounterVec::new(
+                Opts::new("chalk_decoded_bytes_total", "Bytes of messages that were decoded."),
+                &["source", "resolver"]
+            )),
+            templates: make!(IntCounterVec::new(
+                Opts::new(
+                    "chalk_decode_templates_total",
+                    "Templates learned, and replaced by one that was learned: a stream with more shapes than are kept."
+                ),
+                &["source", "resolver", "event"]
             )),
             batch_seconds: make!(HistogramVec::new(
                 seconds("chalk_batch_seconds", "Time to compute a batch, over all resolvers of the source."),

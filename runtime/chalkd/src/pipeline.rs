@@ -12,6 +12,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{PrimitiveArray, RecordBatch};
 use chalk_artifact::manifest::Manifest;
 use chalk_connectors::Envelope;
+use chalk_decode::TierCounts;
 use chalk_engine::{Keeper, KeeperOptions, StoredRows};
 use chalk_types::Value;
 
@@ -66,6 +67,8 @@ pub struct Computed<'a> {
     pub status: &'a [u8],
     /// Why messages failed.
     pub failures: &'a [Failure],
+    /// How the batch was decoded.
+    pub decoded: TierCounts,
 }
 
 /// Why a message failed.

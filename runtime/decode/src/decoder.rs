@@ -56,6 +56,22 @@ impl TierCounts {
     }
 }
 
+impl std::ops::Sub for TierCounts {
+    type Output = TierCounts;
+
+    /// What was done since an earlier reading of the same decoder.
+    fn sub(self, earlier: TierCounts) -> TierCounts {
+        TierCounts {
+            template: self.template - earlier.template,
+            walker: self.walker - earlier.walker,
+            scalar: self.scalar - earlier.scalar,
+            learned: self.learned - earlier.learned,
+            replaced: self.replaced - earlier.replaced,
+            bytes: self.bytes - earlier.bytes,
+        }
+    }
+}
+
 impl std::ops::AddAssign for TierCounts {
     /// What several decoders have done: those of workers, or of resolvers.
     fn add_assign(&mut self, other: TierCounts) {

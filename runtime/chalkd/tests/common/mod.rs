@@ -194,6 +194,7 @@ impl Pipeline for UserPipeline {
                 row_index: &row_index,
                 event_times: Some(&PrimitiveArray::<TimestampMicrosecondType>::from(times).with_timezone("UTC")),
                 status: &statuses,
+                decoded: chalk_decode::TierCounts::default(),
                 failures: &failures,
             });
         }
