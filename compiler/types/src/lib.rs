@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use arrow::{UnsupportedArrowType, arrow_field, arrow_schema, from_arrow, to_arrow};
 pub use coerce::{Coercion, coercion, common_type};
-pub use value::{Value, format_date, format_datetime, format_duration, format_float, format_time};
+pub use value::{Value, format_date, format_datetime, format_duration, format_float, format_time, write_datetime};
 
 /// A type with its nullability: `int?` is `Type { kind: Int(Int64), nullable: true }`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

@@ -87,8 +87,41 @@ pub fn format_time(time_us: i64) -> String {
 
 /// `2023-11-14T22:13:20Z`, with a fraction of up to six digits where there is one.
 pub fn format_datetime(datetime_us: i64) -> String {
-    let days = datetime_us.div_euclid(86_400_000_000);
-    format!("{}T{}Z", format_date(days as i32), format_time(datetime_us.rem_euclid(86_400_000_000)))
+    let mut text = Vec::new();
+    write_datetime(&mut text, datetime_us);
+    String::from_utf8(text).expect("digits and separators")
+}
+
+/// Appends what `format_datetime` gives; of years of four digits without another allocation.
+pub fn write_datetime(text: &mut Vec<u8>, datetime_us: i64) {
+    const DAY_US: i64 = 86_400_000_000;
+    let (days, time_us) = (datetime_us.div_euclid(DAY_US), datetime_us.rem_euclid(DAY_US));
+    let (year, month, day) = civil_from_days(days);
+    if !(0..=9999).contains(&year) {
+        return text.extend_from_slice(format!("{}T{}Z", format_date(days as i32), format_time(time_us)).as_bytes());
+    }
+    let (seconds, micros) = ((time_us / 1_000_000) as u32, (time_us % 1_000_000) as u32);
+    let mut digits = *b"0000-00-00T00:00:00.000000";
+    let mut put = |range: std::ops::Range<usize>, mut value: u32| {
+        for digit in digits[range].iter_mut().rev() {
+            *digit = b'0' + (value % 10) as u8;
+            value /= 10;
+        }
+    };
+    put(0..4, year as u32);
+    put(5..7, month);
+    put(8..10, day);
+    put(11..13, seconds / 3600);
+    put(14..16, seconds / 60 % 60);
+    put(17..19, seconds % 60);
+    put(20..26, micros);
+    // The point is the last to go where there is no fraction.
+    let size = match micros {
+        0 => 19,
+        _ => digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1),
+    };
+    text.extend_from_slice(&digits[..size]);
+    text.push(b'Z');
 }
 
 /// ISO 8601, `PT1H30M` or `-PT0.5S`; hours are the largest unit, so that no calendar is involved.
@@ -133,6 +166,16 @@ mod tests {
         assert_eq!(format_datetime(1_700_000_000_123_450), "2023-11-14T22:13:20.12345Z");
         assert_eq!(format_datetime(-1), "1969-12-31T23:59:59.999999Z");
         assert_eq!(format_datetime(951_782_400_000_000), "2000-02-29T00:00:00Z");
+        // It is a date and a time, whatever the year.
+        let mut seed = 5u64;
+        for round in 0..200_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let datetime_us = (seed as i64 >> (round % 16)) / [1, 10, 1_000, 1_000_000][round % 4]
+                * [1, 10, 1_000, 1_000_000][round % 4];
+            let (days, time_us) = (datetime_us.div_euclid(86_400_000_000), datetime_us.rem_euclid(86_400_000_000));
+            let expected = format!("{}T{}Z", format_date(days as i32), format_time(time_us));
+            assert_eq!(format_datetime(datetime_us), expected, "{datetime_us}");
+        }
     }
 
     #[test]

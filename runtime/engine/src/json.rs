@@ -19,7 +19,7 @@ use arrow_array::{
     PrimitiveArray, RecordBatch, StringViewArray, StructArray,
 };
 use base64::Engine as _;
-use chalk_types::{IntWidth, Kind, Type, format_date, format_datetime, format_duration, format_time};
+use chalk_types::{IntWidth, Kind, Type, format_date, format_duration, format_time, write_datetime};
 
 /// Writes the rows of one batch as JSON objects whose keys are the names of its columns.
 pub struct RowWriter {
@@ -240,14 +240,14 @@ impl ValueWriter {
         match self {
             ValueWriter::Null => unreachable!("a null column is null in every row"),
             ValueWriter::Bool(array) => out.extend_from_slice(if array.value(row) { b"true" } else { b"false" }),
-            ValueWriter::Int8(array) => write_display(out, array.value(row)),
-            ValueWriter::Int16(array) => write_display(out, array.value(row)),
-            ValueWriter::Int32(array) => write_display(out, array.value(row)),
-            ValueWriter::Int64(array) => write_display(out, array.value(row)),
-            ValueWriter::UInt8(array) => write_display(out, array.value(row)),
-            ValueWriter::UInt16(array) => write_display(out, array.value(row)),
-            ValueWriter::UInt32(array) => write_display(out, array.value(row)),
-            ValueWriter::UInt64(array) => write_display(out, array.value(row)),
+            ValueWriter::Int8(array) => write_int(out, array.value(row)),
+            ValueWriter::Int16(array) => write_int(out, array.value(row)),
+            ValueWriter::Int32(array) => write_int(out, array.value(row)),
+            ValueWriter::Int64(array) => write_int(out, array.value(row)),
+            ValueWriter::UInt8(array) => write_int(out, array.value(row)),
+            ValueWriter::UInt16(array) => write_int(out, array.value(row)),
+            ValueWriter::UInt32(array) => write_int(out, array.value(row)),
+            ValueWriter::UInt64(array) => write_int(out, array.value(row)),
             ValueWriter::Float32(array) => {
                 let value = array.value(row);
                 if value.is_finite() { write_debug(out, value) } else { write_float(out, f64::from(value)) }
@@ -258,7 +258,11 @@ impl ValueWriter {
             ValueWriter::Bytes(array) => {
                 write_quoted(out, &base64::engine::general_purpose::STANDARD.encode(array.value(row)));
             }
-            ValueWriter::Datetime(array) => write_quoted(out, &format_datetime(array.value(row))),
+            ValueWriter::Datetime(array) => {
+                out.push(b'"');
+                write_datetime(out, array.value(row));
+                out.push(b'"');
+            }
             ValueWriter::Date(array) => write_quoted(out, &format_date(array.value(row))),
             ValueWriter::Time(array) => write_quoted(out, &format_time(array.value(row))),
             ValueWriter::Duration(array) => write_quoted(out, &format_duration(array.value(row))),
@@ -315,8 +319,8 @@ fn write_items(out: &mut Vec<u8>, items: &ValueWriter, rows: std::ops::Range<usi
     out.push(b']');
 }
 
-fn write_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
-    let _ = write!(out, "{value}"); // writing to a Vec cannot fail
+fn write_int(out: &mut Vec<u8>, value: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn write_debug(out: &mut Vec<u8>, value: impl std::fmt::Debug) {
@@ -338,15 +342,33 @@ fn write_quoted(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// The first byte from a position on that has to be escaped.
+fn find_special(bytes: &[u8], from: usize) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    // The lowest byte that is found is one; of those above it a borrow may pretend it.
+    let below = |word: u64, byte: u8| word.wrapping_sub(ONES * u64::from(byte)) & !word & HIGH;
+    let mut at = from;
+    for word in bytes[from..].chunks_exact(8) {
+        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let special = below(word, 0x20) | is(b'"') | is(b'\\');
+        if special != 0 {
+            return Some(at + special.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    bytes[at..].iter().position(is_special).map(|position| at + position)
+}
+
 /// A JSON string: quotes, backslashes and control characters escaped, everything else as UTF-8.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut written = 0;
-    for (position, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
+    while let Some(position) = find_special(bytes, written) {
+        let byte = bytes[position];
         out.extend_from_slice(&bytes[written..position]);
         written = position + 1;
         match byte {
@@ -362,4 +384,24 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     }
     out.extend_from_slice(&bytes[written..]);
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// serde_json is of another opinion only about DEL and the like, which need no escape.
+    #[test]
+    fn text_comes_back_whatever_is_in_it_and_wherever() {
+        for special in
+            ["", "\"", "\\", "\n", "\r", "\t", "\u{0}", "\u{1f}", "\u{7f}", "é", "\u{20ac}", "\u{1f600}", "\"\\\u{1}"]
+        {
+            for before in 0..20 {
+                let text = format!("{}{special}{}{special}", "x".repeat(before), "ÿ".repeat(before / 2));
+                let mut out = Vec::new();
+                write_string(&mut out, &text);
+                assert_eq!(serde_json::from_slice::<String>(&out).expect("JSON"), text);
+            }
+        }
+    }
 }
