@@ -4,7 +4,9 @@
 
 use chalk_decode::MessageBatch;
 
-use super::rivals::{Family, Part};
+use super::rivals::Family;
+#[cfg(has_simdjson)]
+use super::rivals::Part;
 use super::rows::Hash;
 
 /// Whether simdjson is here.
@@ -37,6 +39,7 @@ unsafe extern "C" {
 }
 
 /// The places and sizes of a batch's messages.
+#[cfg_attr(not(has_simdjson), expect(dead_code, reason = "only simdjson takes them"))]
 pub struct Pointers {
     messages: Vec<*const u8>,
     sizes: Vec<usize>,
