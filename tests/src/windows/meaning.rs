@@ -95,7 +95,10 @@ impl Subject for Meaning<'_> {
             let row = row(arrival, self.keys, *offset);
             *offset += 1;
             fates.push(match row {
-                None => Fate::DeadLetter,
+                None => {
+                    self.with(|model, _| model.push_unreadable(arrival.stream, now_us));
+                    Fate::DeadLetter
+                }
                 Some(row) => match self.with(|model, evaluator| model.push(evaluator, arrival.stream, &row, now_us)) {
                     Outcome::Applied { .. } => Fate::Applied,
                     Outcome::Filtered => Fate::Filtered,

@@ -110,7 +110,7 @@ impl<'a> Model<'a> {
         if event.is_broken {
             return Fate::DeadLetter;
         }
-        if stream.filter.as_ref().is_some_and(|filter| holds(filter, event) != Some(true)) {
+        if stream.filter.as_ref().is_some_and(|filter| holds(filter, event, false) != Some(true)) {
             return Fate::Filtered;
         }
         if let (Some(consumed_at_us), Some(deadline_us)) = (arrival.consumed_at_us, stream.deadline_us)
@@ -221,7 +221,8 @@ impl<'a> Model<'a> {
                 && *of == stream
                 && feature.windows.contains(&Some(length))
             {
-                let value = value(call, &events);
+                let is_sql = matches!(self.package.streams[stream].role, Role::Tumbling { is_sql: true, .. });
+                let value = value(call, &events, is_sql);
                 let name = format!("{}[{}]", feature.name, super::program::duration(length));
                 self.stored.insert((key, name), (end_us, value));
             }
@@ -252,14 +253,14 @@ impl<'a> Model<'a> {
                     _ => false,
                 };
                 let events = self.events(key, |stream| feeds(self.package.streams[stream].role), is_in);
-                value(call, &events)
+                value(call, &events, false)
             }
             Origin::Resolver { stream, call } => match self.package.streams[*stream].role {
                 Role::Continuous => {
                     let length = length.expect("a resolver's windows have lengths");
                     let is_in = |at_us| self.is_in_window(at_us, length, now_us);
                     let events = self.events(key, |of| of == *stream, is_in);
-                    value(call, &events)
+                    value(call, &events, false)
                 }
                 _ => {
                     let length = length.expect("a resolver's windows have lengths");
@@ -345,11 +346,14 @@ fn lengths(package: &Package, stream: usize) -> Vec<i64> {
     lengths
 }
 
-fn holds(condition: &Condition, event: &Event) -> Option<bool> {
+/// Whether a condition holds; none = null. In SQL null equals nothing, and whether it does is null; in the language it is a value beside the others.
+fn holds(condition: &Condition, event: &Event, is_sql: bool) -> Option<bool> {
+    let holds = |condition: &Condition, event: &Event| holds(condition, event, is_sql);
     match condition {
         Condition::Flag => Some(event.flag),
         Condition::NGreater(than) => event.n.map(|n| n > *than),
         Condition::XAtLeast(least) => Some(event.x >= *least as f64),
+        Condition::SIs(_) if is_sql && event.s.is_none() => None,
         Condition::SIs(letter) => Some(event.s.as_deref() == Some(letter.encode_utf8(&mut [0; 4]))),
         Condition::NIsNone => Some(event.n.is_none()),
         Condition::Not(inner) => holds(inner, event).map(|holds| !holds),
@@ -381,12 +385,12 @@ fn argument(argument: Argument, event: &Event) -> Option<Value> {
     }
 }
 
-/// An aggregate over events.
-fn value(call: &Call, events: &[&Applied]) -> Result<Value, String> {
+/// An aggregate over events, in the language or in SQL.
+fn value(call: &Call, events: &[&Applied], is_sql: bool) -> Result<Value, String> {
     let kept = events
         .iter()
         .map(|applied| &applied.event)
-        .filter(|event| call.filter.as_ref().is_none_or(|filter| holds(filter, event) == Some(true)));
+        .filter(|event| call.filter.as_ref().is_none_or(|filter| holds(filter, event, is_sql) == Some(true)));
     let values: Vec<(i64, Value)> =
         kept.filter_map(|event| Some((event.at_us, argument(call.argument, event)?))).collect();
     let only = || values.iter().map(|(_, value)| value.clone());

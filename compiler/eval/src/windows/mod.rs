@@ -116,18 +116,26 @@ impl<'p> Model<'p> {
 
     /// A message arrives at a resolver; what becomes of it. Offsets of a partition ascend; `now_us` is the wall clock.
     pub fn push(&mut self, evaluator: &Evaluator<'_>, resolver: usize, row: &Row, now_us: i64) -> Outcome {
-        self.now_us = self.now_us.max(now_us);
         let plan = &self.program.resolvers[resolver];
-        // Time goes on at every message, whatever becomes of it.
-        let reached_us = self.lateness_us(plan).map(|lateness_us| {
-            let watermark = self.watermark(resolver);
-            watermark.reached_us(now_us).map(|reached_us| i128::from(reached_us) - i128::from(lateness_us))
-        });
+        let closed_us = self.tick(resolver, now_us);
         if let Some(outcome) = evaluator.prefilter(plan, row) {
             return outcome;
         }
         let evaluated = evaluator.evaluate(plan, row);
-        self.judge(resolver, row, evaluated, reached_us.flatten())
+        self.judge(resolver, row, evaluated, closed_us)
+    }
+
+    /// A message arrives that cannot be read: it goes to the dead letters, and time goes on.
+    pub fn push_unreadable(&mut self, resolver: usize, now_us: i64) {
+        self.tick(resolver, now_us);
+    }
+
+    /// Time goes on at every message, whatever becomes of it; up to where windows of the resolver are over.
+    fn tick(&mut self, resolver: usize, now_us: i64) -> Option<i128> {
+        self.now_us = self.now_us.max(now_us);
+        let lateness_us = self.lateness_us(&self.program.resolvers[resolver])?;
+        let reached_us = self.watermark(resolver).reached_us(now_us)?;
+        Some(i128::from(reached_us) - i128::from(lateness_us))
     }
 
     /// What becomes of a message that was evaluated.
