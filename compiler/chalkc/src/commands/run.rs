@@ -21,15 +21,14 @@ use super::{DiagnosticFormat, Failure, checked_package, current_folder};
 use crate::compile::{catalog, jit};
 use crate::project::Project;
 use crate::run::chunks::ChunkReader;
-use crate::run::dead_letters::{self, Origin};
 use crate::run::finals::{self, FinalRows};
 use crate::run::output::{Format, Output};
 use crate::run::progress::Progress;
 use crate::run::stream::{Observer, SourceCounts, SourceResolvers, SourceRun};
-use crate::run::workers::{self, Preparation, Workers};
+use crate::run::workers::{self, BatchResult, Preparation, Workers};
 
 /// Dead letters that are described on standard error; further ones are counted.
-const DESCRIBED_DEAD_LETTERS: u64 = 10;
+const DESCRIBED_DEAD_LETTERS: usize = 10;
 
 /// A line longer than this is no message; decoding has a smaller limit of its own.
 const LINE_LIMIT_BYTES: usize = 64 << 20;
@@ -104,7 +103,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         manifest,
         output: Output::new(sink, args.format),
         dead_letters: args.dead_letters.as_deref().map(create).transpose()?.map(BufWriter::new),
-        described: 0,
+        failed: 0,
         said_one_schema: false,
         source: String::new(),
         file: String::new(),
@@ -151,8 +150,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             other => other?,
         }
     }
-    if observer.described > DESCRIBED_DEAD_LETTERS {
-        let more = observer.described - DESCRIBED_DEAD_LETTERS;
+    if observer.failed > DESCRIBED_DEAD_LETTERS {
+        let more = observer.failed - DESCRIBED_DEAD_LETTERS;
         eprintln!("… and {more} more dead letters (--dead-letters FILE keeps them all)");
     }
     if let Some(mut letters) = observer.dead_letters.take() {
@@ -253,7 +252,8 @@ struct Console<'a> {
     manifest: &'a Manifest,
     output: Output,
     dead_letters: Option<BufWriter<File>>,
-    described: u64,
+    /// Dead letters.
+    failed: usize,
     said_one_schema: bool,
     source: String,
     file: String,
@@ -263,24 +263,10 @@ struct Console<'a> {
 }
 
 impl Observer for Console<'_> {
-    fn batch(&mut self, _: usize, run: &Executor, input: &InputBatch, output: &OutputBatch) -> io::Result<()> {
-        let resolver = &run.resolver().name;
-        // A windowed resolver sets nothing message by message.
-        if output.batch.num_columns() != 0 {
-            self.output.write(resolver, &output.batch, run.types())?;
-        }
-        let origin = Origin { source: &self.source, file: &self.file, resolver };
-        for error in &output.errors {
-            self.described += 1;
-            if self.described <= DESCRIBED_DEAD_LETTERS {
-                let text = dead_letters::describe(self.manifest, &origin, input, error);
-                say(self.progress.as_ref(), &format!("dead letter: {text}"));
-            }
-            if let Some(letters) = &mut self.dead_letters {
-                dead_letters::write(letters, self.manifest, &origin, input, error)?;
-            }
-        }
-        Ok(())
+    fn batch(&mut self, resolver: usize, run: &Executor, input: &InputBatch, output: &OutputBatch) -> io::Result<()> {
+        let mut failed = self.failed;
+        let ready = self.preparation().batch(self.manifest, resolver, run, input, output, &mut failed)?;
+        self.write_ready(ready, run.types())
     }
 
     fn closed(&mut self, closed: &Closed) -> io::Result<()> {
@@ -309,18 +295,19 @@ impl Console<'_> {
                     }
                 }
             };
-            let before = run.counts(Some(session)).messages;
+            let before = run.messages();
             run.run(&chunk, Some(session), self)?;
-            self.advance(chunk.consumed_bytes(), run.counts(Some(session)).messages - before);
+            self.advance(chunk.consumed_bytes(), run.messages() - before);
         }
     }
 
-    /// How workers are to make results ready.
+    /// How results are made ready.
     fn preparation(&self) -> Preparation {
         Preparation {
             rows: self.output.row_form(),
-            described: DESCRIBED_DEAD_LETTERS as usize,
+            described: DESCRIBED_DEAD_LETTERS,
             keep_dead_letters: self.dead_letters.is_some(),
+            source: self.source.clone(),
             file: self.file.clone(),
         }
     }
@@ -332,26 +319,33 @@ impl Console<'_> {
         while let Some(chunk) = workers.next(&mut || self.output.flush()) {
             let chunk = chunk?;
             for batch in chunk.batches {
-                if let Some(rows) = batch.rows {
-                    let resolver = &self.manifest.resolvers[batch.resolver].name;
-                    self.output.write_ready(resolver, rows, &types[batch.resolver])?;
-                }
-                for letter in batch.dead_letters {
-                    self.described += 1;
-                    if self.described <= DESCRIBED_DEAD_LETTERS
-                        && let Some(text) = letter.text
-                    {
-                        say(self.progress.as_ref(), &format!("dead letter: {text}"));
-                    }
-                    if let Some(letters) = &mut self.dead_letters {
-                        letters.write_all(&letter.record)?;
-                    }
-                }
+                let types = &types[batch.resolver];
+                self.write_ready(batch, types)?;
             }
             self.advance(chunk.consumed_bytes, chunk.messages);
         }
         self.output.flush()?;
         Ok(workers.finish())
+    }
+
+    /// Writes the result of a batch, and tells of the first dead letters.
+    fn write_ready(&mut self, batch: BatchResult, types: &[Type]) -> io::Result<()> {
+        if let Some(rows) = batch.rows {
+            let resolver = &self.manifest.resolvers[batch.resolver].name;
+            self.output.write_ready(resolver, rows, types)?;
+        }
+        for letter in batch.dead_letters {
+            self.failed += 1;
+            if self.failed <= DESCRIBED_DEAD_LETTERS
+                && let Some(text) = letter.text
+            {
+                self.problem(&format!("dead letter: {text}"));
+            }
+            if let Some(letters) = &mut self.dead_letters {
+                letters.write_all(&letter.record)?;
+            }
+        }
+        Ok(())
     }
 
     fn advance(&mut self, consumed_bytes: u64, messages: u64) {
@@ -375,16 +369,12 @@ impl Console<'_> {
         Ok(())
     }
 
+    /// Prints a line to standard error, above the bar where there is one.
     fn problem(&mut self, text: &str) {
-        say(self.progress.as_ref(), text);
-    }
-}
-
-/// Prints a line to standard error, above the bar where there is one.
-fn say(progress: Option<&Progress>, text: &str) {
-    match progress {
-        Some(progress) => progress.println(text),
-        None => eprintln!("{text}"),
+        match &self.progress {
+            Some(progress) => progress.println(text),
+            None => eprintln!("{text}"),
+        }
     }
 }
 

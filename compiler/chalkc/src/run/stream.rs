@@ -116,6 +116,11 @@ impl SourceRun {
         &self.resolvers
     }
 
+    /// Messages so far.
+    pub fn messages(&self) -> u64 {
+        self.counts.messages
+    }
+
     /// What became of the messages so far.
     pub fn counts(&self, session: Option<&Session>) -> SourceCounts {
         let executor = |position: usize| match session {

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
 use arrow_array::RecordBatch;
+use chalk_artifact::manifest::Manifest;
 use chalk_decode::{PlanError, Tier};
 use chalk_engine::json::RowWriter;
 use chalk_engine::{Closed, Executor, InputBatch, OutputBatch, Program};
@@ -68,7 +69,7 @@ pub struct ChunkResult {
     pub messages: u64,
 }
 
-/// How results are to be made ready.
+/// How results are made ready.
 #[derive(Clone)]
 pub struct Preparation {
     /// Of rows.
@@ -77,8 +78,45 @@ pub struct Preparation {
     pub described: usize,
     /// Whether dead letters are kept.
     pub keep_dead_letters: bool,
+    /// The source's name.
+    pub source: String,
     /// The file, as the user named it.
     pub file: String,
+}
+
+impl Preparation {
+    /// Makes the result of a batch ready. `failed` counts the dead letters that came before: of those to describe, and goes on.
+    pub fn batch(
+        &self,
+        manifest: &Manifest,
+        resolver: usize,
+        run: &Executor,
+        input: &InputBatch,
+        output: &OutputBatch,
+        failed: &mut usize,
+    ) -> io::Result<BatchResult> {
+        // A windowed resolver sets nothing message by message.
+        let rows = (output.batch.num_columns() != 0).then(|| match self.rows {
+            RowForm::Batch => Rows::Batch(output.batch.clone()),
+            RowForm::Json => {
+                let mut text = Vec::new();
+                RowWriter::new(&output.batch, run.types()).write_rows(&mut text);
+                Rows::Json(text)
+            }
+        });
+        let origin = Origin { source: &self.source, file: &self.file, resolver: &run.resolver().name };
+        let mut dead_letters = Vec::with_capacity(output.errors.len());
+        for error in &output.errors {
+            *failed += 1;
+            let text = (*failed <= self.described).then(|| dead_letters::describe(manifest, &origin, input, error));
+            let mut record = Vec::new();
+            if self.keep_dead_letters {
+                dead_letters::write(&mut record, manifest, &origin, input, error)?;
+            }
+            dead_letters.push(DeadLetter { text, record });
+        }
+        Ok(BatchResult { resolver, rows, dead_letters })
+    }
 }
 
 /// Workers on one input.
@@ -167,21 +205,12 @@ fn work(
     chunks: &Receiver<io::Result<Chunk>>,
     results: &SyncSender<io::Result<ChunkResult>>,
 ) -> SourceCounts {
-    let source = run.resolvers().source().to_owned();
-    let mut messages = 0;
+    let mut before = 0;
     for chunk in chunks {
-        let mut prepare = Prepare { program, preparation, source: &source, described: 0, batches: Vec::new() };
-        let result = chunk.and_then(|chunk| {
-            run.run(&chunk, None, &mut prepare)?;
-            Ok(chunk.consumed_bytes())
-        });
-        let now = run.counts(None).messages;
-        let result = result.map(|consumed_bytes| ChunkResult {
-            batches: prepare.batches,
-            consumed_bytes,
-            messages: now - messages,
-        });
-        messages = now;
+        let mut ready = Ready { manifest: program.manifest(), preparation, failed: 0, batches: Vec::new() };
+        let ran = chunk.and_then(|chunk| run.run(&chunk, None, &mut ready).map(|()| chunk.consumed_bytes()));
+        let messages = run.messages() - std::mem::replace(&mut before, run.messages());
+        let result = ran.map(|consumed_bytes| ChunkResult { batches: ready.batches, consumed_bytes, messages });
         if results.send(result).is_err() {
             break;
         }
@@ -189,39 +218,18 @@ fn work(
     run.counts(None)
 }
 
-/// Makes results ready on the worker's thread.
-struct Prepare<'a> {
-    program: &'a Program,
+/// Takes the results of a chunk's batches.
+struct Ready<'a> {
+    manifest: &'a Manifest,
     preparation: &'a Preparation,
-    source: &'a str,
-    described: usize,
+    failed: usize,
     batches: Vec<BatchResult>,
 }
 
-impl Observer for Prepare<'_> {
+impl Observer for Ready<'_> {
     fn batch(&mut self, resolver: usize, run: &Executor, input: &InputBatch, output: &OutputBatch) -> io::Result<()> {
-        let rows = (output.batch.num_columns() != 0).then(|| match self.preparation.rows {
-            RowForm::Batch => Rows::Batch(output.batch.clone()),
-            RowForm::Json => {
-                let mut text = Vec::new();
-                RowWriter::new(&output.batch, run.types()).write_rows(&mut text);
-                Rows::Json(text)
-            }
-        });
-        let manifest = self.program.manifest();
-        let origin = Origin { source: self.source, file: &self.preparation.file, resolver: &run.resolver().name };
-        let mut letters = Vec::with_capacity(output.errors.len());
-        for error in &output.errors {
-            self.described += 1;
-            let is_described = self.described <= self.preparation.described;
-            let text = is_described.then(|| dead_letters::describe(manifest, &origin, input, error));
-            let mut record = Vec::new();
-            if self.preparation.keep_dead_letters {
-                dead_letters::write(&mut record, manifest, &origin, input, error)?;
-            }
-            letters.push(DeadLetter { text, record });
-        }
-        self.batches.push(BatchResult { resolver, rows, dead_letters: letters });
+        let ready = self.preparation.batch(self.manifest, resolver, run, input, output, &mut self.failed)?;
+        self.batches.push(ready);
         Ok(())
     }
 
