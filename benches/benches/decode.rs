@@ -25,11 +25,11 @@ use arrow_schema::{DataType, Field, Schema};
 use chalk_artifact::abi::status;
 use chalk_artifact::decode_plan::{DecodePlan, MessagePlan};
 use chalk_benches::clock::medians;
-use chalk_benches::messages::{Shape, Style, mixed, transaction, user, wide};
+use chalk_benches::messages::{Shape, Style, mixed, order, transaction, user, wide};
 use chalk_decode::{Decoder, MessageBatch, Tier, TierCounts};
 use chalk_types::{Kind, Value};
 use on_demand::{OnDemand, Pointers};
-use rivals::{Family, MixedFamily, Part, Row, TransactionFamily, UserFamily, WideFamily};
+use rivals::{Family, LINES, MixedFamily, OrderFamily, Part, Row, TransactionFamily, UserFamily, WideFamily};
 use rows::{Columns, Hash};
 
 const BATCH: usize = 1024;
@@ -59,13 +59,13 @@ fn main() {
         Style::Escaped,
     ];
     for style in styles {
-        for shape in [user(), transaction(), wide()] {
+        for shape in [user(), transaction(), wide(), order()] {
             lines(&shape, style, COLD, only.as_deref());
         }
     }
     lines(&mixed(), Style::Shuffled(100), COLD, only.as_deref());
     lines(&wide().relaxed(), Style::Compact, COLD, only.as_deref());
-    for shape in [user(), transaction(), wide()] {
+    for shape in [user(), transaction(), wide(), order()] {
         lines(&shape, Style::Compact, HOT, only.as_deref());
     }
     lines(&mixed(), Style::Shuffled(100), HOT, only.as_deref());
@@ -77,6 +77,7 @@ fn lines(shape: &Shape, style: Style, size: (usize, usize), only: Option<&str>) 
         "user" => line::<UserFamily>(shape, style, size),
         "transaction" => line::<TransactionFamily>(shape, style, size),
         "mixed" => line::<MixedFamily>(shape, style, size),
+        "order" => line::<OrderFamily>(shape, style, size),
         _ => line::<WideFamily>(shape, style, size),
     }
 }
@@ -189,17 +190,26 @@ fn tier_hash(plan: &DecodePlan, tier: Tier, batches: &[MessageBatch]) -> (Hash, 
         let columns = decoder.columns();
         for row in 0..batch.len() {
             for index in 0..columns.column_count() {
-                match columns.column(index).value(row, batch.bytes()) {
-                    Value::Int(value) => hash.word(value as u64),
-                    Value::Float(value) => hash.word(value.to_bits()),
-                    Value::Bool(value) => hash.word(value.into()),
-                    Value::String(text) => hash.text(Some(text.as_bytes())),
-                    _ => hash.text(None),
-                }
+                hash_value(&columns.column(index).value(row, batch.bytes()), &mut hash);
             }
         }
     }
     (hash, decoder.counts())
+}
+
+fn hash_value(value: &Value, hash: &mut Hash) {
+    match value {
+        Value::Int(value) => hash.word(*value as u64),
+        Value::Float(value) => hash.word(value.to_bits()),
+        Value::Bool(value) => hash.word((*value).into()),
+        Value::String(text) => hash.text(Some(text.as_bytes())),
+        Value::List(items) => {
+            hash.word(items.len() as u64);
+            items.iter().for_each(|item| hash_value(item, hash));
+        }
+        Value::Struct(fields) => fields.iter().for_each(|field| hash_value(field, hash)),
+        _ => hash.text(None),
+    }
 }
 
 fn tier_contender(plan: &DecodePlan, tier: Tier) -> Contender<'static> {
@@ -268,6 +278,16 @@ fn hash_row<F: Family>(columns: &Columns, row: usize, hash: &mut Hash) {
         match *part {
             Part::Word(column) => hash.word_or_null(columns.words[column].get(row)),
             Part::Text(column) => hash.text(columns.texts[column].get(row)),
+            Part::Lines => {
+                let end = |row: usize| columns.words[LINES.ends].get(row).expect("every order has lines") as usize;
+                let first = if row == 0 { 0 } else { end(row - 1) };
+                hash.word((end(row) - first) as u64);
+                for item in first..end(row) {
+                    hash.text(columns.texts[LINES.sku].get(item));
+                    hash.word_or_null(columns.words[LINES.quantity].get(item));
+                    hash.word_or_null(columns.words[LINES.price].get(item));
+                }
+            }
         }
     }
 }
@@ -286,7 +306,7 @@ fn rival_contender(name: &str, fill: Fill) -> Contender<'static> {
 
 // ---- arrow-json ----
 
-/// The Arrow fields that the plan reads, with only the wanted fields of nested messages.
+/// The Arrow fields that the plan reads, with only the wanted fields of nested messages; of a list of messages all of them.
 fn arrow_fields(message: &MessagePlan, paths: &[&[u32]]) -> Vec<Field> {
     let mut fields = Vec::new();
     for (index, field) in message.fields.iter().enumerate() {
@@ -300,6 +320,12 @@ fn arrow_fields(message: &MessagePlan, paths: &[&[u32]]) -> Vec<Field> {
             Kind::Float64 => DataType::Float64,
             Kind::Bool => DataType::Boolean,
             Kind::String => DataType::Utf8,
+            Kind::List(_) => {
+                let item = field.message.as_deref().expect("a list of messages");
+                let all: Vec<[u32; 1]> = (0..item.fields.len() as u32).map(|field| [field]).collect();
+                let all: Vec<&[u32]> = all.iter().map(|path| &path[..]).collect();
+                DataType::new_list(DataType::Struct(arrow_fields(item, &all).into()), false)
+            }
             _ => DataType::Struct(arrow_fields(field.message.as_deref().expect("a message"), &inner).into()),
         };
         fields.push(Field::new(&field.key, data_type, field.ty.nullable));
@@ -330,26 +356,27 @@ fn arrow_hash(plan: &DecodePlan, batches: &[MessageBatch]) -> Hash {
     let mut hash = Hash::default();
     for batch in batches {
         let records = arrow_batch(&mut decoder, batch);
-        let leaves: Vec<ArrayRef> = records.columns().iter().flat_map(leaves).collect();
         for row in 0..batch.len() {
-            for leaf in &leaves {
-                match leaf.data_type() {
-                    _ if leaf.is_null(row) => hash.text(None),
-                    DataType::Int64 => hash.word(leaf.as_primitive::<Int64Type>().value(row) as u64),
-                    DataType::Float64 => hash.word(leaf.as_primitive::<Float64Type>().value(row).to_bits()),
-                    DataType::Boolean => hash.word(leaf.as_boolean().value(row).into()),
-                    _ => hash.text(Some(leaf.as_string::<i32>().value(row).as_bytes())),
-                }
-            }
+            records.columns().iter().for_each(|column| hash_array(column, row, &mut hash));
         }
     }
     hash
 }
 
-fn leaves(array: &ArrayRef) -> Vec<ArrayRef> {
-    match array.as_struct_opt() {
-        Some(parent) => parent.columns().to_vec(),
-        None => vec![Arc::clone(array)],
+fn hash_array(array: &ArrayRef, row: usize, hash: &mut Hash) {
+    match array.data_type() {
+        DataType::Struct(_) => array.as_struct().columns().iter().for_each(|column| hash_array(column, row, hash)),
+        _ if array.is_null(row) => hash.text(None),
+        DataType::Int64 => hash.word(array.as_primitive::<Int64Type>().value(row) as u64),
+        DataType::Float64 => hash.word(array.as_primitive::<Float64Type>().value(row).to_bits()),
+        DataType::Boolean => hash.word(array.as_boolean().value(row).into()),
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            hash.word(list.value_length(row) as u64);
+            let first = list.value_offsets()[row] as usize;
+            (first..first + list.value_length(row) as usize).for_each(|item| hash_array(list.values(), item, hash));
+        }
+        _ => hash.text(Some(array.as_string::<i32>().value(row).as_bytes())),
     }
 }
 

@@ -24,19 +24,26 @@ struct View {
 
 struct Columns {
     ondemand::parser parser;
-    std::vector<uint64_t> words[4];
+    std::vector<uint64_t> words[5];
     std::vector<View> texts[4];
-    std::vector<uint8_t> words_valid[4], texts_valid[4];
+    std::vector<uint8_t> words_valid[5], texts_valid[4];
+    // An order's lines: so many are there, in memory that only grows.
+    size_t lines = 0;
+    std::vector<View> skus;
+    std::vector<uint64_t> quantities, prices;
     std::vector<uint8_t> text_bytes;
     uint8_t *free = nullptr;
 
     void begin(size_t rows, size_t bytes) {
-        for (int column = 0; column < 4; column++) {
+        for (int column = 0; column < 5; column++) {
             words[column].resize(rows);
-            texts[column].resize(rows);
             words_valid[column].assign(rows / 8 + 1, 0);
+        }
+        for (int column = 0; column < 4; column++) {
+            texts[column].resize(rows);
             texts_valid[column].assign(rows / 8 + 1, 0);
         }
+        lines = 0;
         if (text_bytes.size() < bytes + rows * SIMDJSON_PADDING) text_bytes.resize(bytes + rows * SIMDJSON_PADDING);
         free = text_bytes.data();
     }
@@ -47,12 +54,26 @@ struct Columns {
     }
 
     void text(int column, size_t row, ondemand::raw_json_string raw) {
+        view(texts[column][row], raw);
+        texts_valid[column][row / 8] |= 1 << row % 8;
+    }
+
+    void line(ondemand::raw_json_string sku, int64_t quantity, uint64_t price) {
+        if (lines == skus.size()) {
+            skus.resize(2 * lines + 1024);
+            quantities.resize(skus.size());
+            prices.resize(skus.size());
+        }
+        view(skus[lines], sku);
+        quantities[lines] = uint64_t(quantity);
+        prices[lines++] = price;
+    }
+
+    void view(View &view, ondemand::raw_json_string raw) {
         uint8_t *before = free;
         std::string_view text;
         if (parser.unescape(raw, free).get(text)) std::abort();
-        View &view = texts[column][row];
         view.size = uint32_t(text.size());
-        texts_valid[column][row / 8] |= 1 << row % 8;
         if (text.size() <= 12) {
             std::memcpy(view.bytes, text.data(), text.size());
             free = before;
@@ -163,6 +184,48 @@ void wide_any(Columns &columns, ondemand::document &document, size_t row) {
     }
 }
 
+void order(Columns &columns, ondemand::document &document, size_t row) {
+    ondemand::object object = ok(document.get_object());
+    columns.text(0, row, ok(object.find_field("order_id").get_raw_json_string()));
+    columns.word(0, row, uint64_t(ok(object.find_field("customer_id").get_int64())));
+    for (auto item : ok(object.find_field("lines").get_array())) {
+        ondemand::object line = ok(item.get_object());
+        ondemand::raw_json_string sku = ok(line.find_field("sku").get_raw_json_string());
+        int64_t quantity = ok(line.find_field("quantity").get_int64());
+        columns.line(sku, quantity, bits(ok(line.find_field("price").get_double())));
+    }
+    columns.word(1, row, columns.lines);
+    columns.word(4, row, uint64_t(ok(object.find_field("placed_at").get_int64())));
+}
+
+void order_any(Columns &columns, ondemand::document &document, size_t row) {
+    for (auto member : ok(document.get_object())) {
+        ondemand::field field = ok(std::move(member));
+        std::string_view key = field.escaped_key();
+        ondemand::value value = field.value();
+        if (key == "order_id") columns.text(0, row, ok(value.get_raw_json_string()));
+        else if (key == "customer_id") columns.word(0, row, uint64_t(ok(value.get_int64())));
+        else if (key == "placed_at") columns.word(4, row, uint64_t(ok(value.get_int64())));
+        else if (key == "lines") {
+            for (auto item : ok(value.get_array())) {
+                ondemand::raw_json_string sku;
+                int64_t quantity = 0;
+                uint64_t price = 0;
+                for (auto member : ok(item.get_object())) {
+                    ondemand::field field = ok(std::move(member));
+                    std::string_view key = field.escaped_key();
+                    ondemand::value value = field.value();
+                    if (key == "sku") sku = ok(value.get_raw_json_string());
+                    else if (key == "quantity") quantity = ok(value.get_int64());
+                    else if (key == "price") price = bits(ok(value.get_double()));
+                }
+                columns.line(sku, quantity, price);
+            }
+            columns.word(1, row, columns.lines);
+        }
+    }
+}
+
 using Reader = void (*)(Columns &, ondemand::document &, size_t);
 
 Reader reader(const char *shape, bool any_order) {
@@ -171,6 +234,7 @@ Reader reader(const char *shape, bool any_order) {
     if (name == "transaction") return any_order ? transaction_any : transaction;
     if (name == "mixed") return transaction_any;
     if (name == "wide") return any_order ? wide_any : wide;
+    if (name == "order") return any_order ? order_any : order;
     return nullptr;
 }
 
@@ -204,15 +268,25 @@ bool on_demand_word(const Columns *columns, size_t column, size_t row, uint64_t 
     return columns->words_valid[column][row / 8] >> row % 8 & 1;
 }
 
-// A text of a row; null where it is null.
-const char *on_demand_text(const Columns *columns, size_t column, size_t row, size_t *size) {
-    if (!(columns->texts_valid[column][row / 8] >> row % 8 & 1)) return nullptr;
-    const View &view = columns->texts[column][row];
+static const char *text_of(const View &view, size_t *size) {
     *size = view.size;
     if (view.size <= 12) return view.bytes;
     const char *place;
     std::memcpy(&place, view.bytes + 4, 8);
     return place;
+}
+
+// A text of a row; null where it is null.
+const char *on_demand_text(const Columns *columns, size_t column, size_t row, size_t *size) {
+    if (!(columns->texts_valid[column][row / 8] >> row % 8 & 1)) return nullptr;
+    return text_of(columns->texts[column][row], size);
+}
+
+// A line of an order: its text is given, its numbers are written.
+const char *on_demand_line(const Columns *columns, size_t item, size_t *size, uint64_t *quantity, uint64_t *price) {
+    *quantity = columns->quantities[item];
+    *price = columns->prices[item];
+    return text_of(columns->skus[item], size);
 }
 
 }

@@ -1,4 +1,4 @@
-//! Seeded messages of a few shapes (user, transaction, mixed, wide), written as different producers would, and their plans.
+//! Seeded messages of a few shapes (user, transaction, mixed, wide, order), written as different producers would, and their plans.
 //!
 //! This file must not know decoders.
 
@@ -27,6 +27,9 @@ impl Random {
         self.word() % limit
     }
 }
+
+/// Where the randomness of all messages begins: the same messages in every run.
+pub const SEED: u64 = 0x5eed;
 
 /// How a producer writes JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub enum Member {
     Plain(String),
     /// An object.
     Object(Vec<(&'static str, Member)>),
+    /// A list of objects.
+    Objects(Vec<Vec<(&'static str, Member)>>),
 }
 
 impl Shape {
@@ -71,20 +76,26 @@ impl Shape {
 
     /// So many messages.
     pub fn messages(&self, count: usize, style: Style) -> Vec<Vec<u8>> {
-        let mut random = Random(0x5eed);
-        (0..count)
-            .map(|index| {
-                let members = (self.make)(&mut random, style == Style::Escaped);
-                let mut out = String::new();
-                let mut order = match style {
-                    Style::Shuffled(percent) if random.below(100) < u64::from(percent) => Some(Random(random.word())),
-                    Style::Changing => Some(Random(index as u64 / 1000)),
-                    _ => None,
-                };
-                write(&mut order, members, style, 1, &mut out);
-                out.into_bytes()
-            })
-            .collect()
+        let mut messages = Vec::with_capacity(count);
+        self.each(count, style, |message| messages.push(message.to_vec()));
+        messages
+    }
+
+    /// Gives the same messages one by one: a file of them does not have to fit into memory.
+    pub fn each(&self, count: usize, style: Style, mut take: impl FnMut(&[u8])) {
+        let mut random = Random(SEED);
+        let mut out = String::new();
+        for index in 0..count {
+            let members = (self.make)(&mut random, style == Style::Escaped);
+            let mut order = match style {
+                Style::Shuffled(percent) if random.below(100) < u64::from(percent) => Some(Random(random.word())),
+                Style::Changing => Some(Random(index as u64 / 1000)),
+                _ => None,
+            };
+            out.clear();
+            write(&mut order, members, style, 1, &mut out);
+            take(out.as_bytes());
+        }
     }
 }
 
@@ -122,6 +133,18 @@ fn write(
         match value {
             Member::Plain(text) => out.push_str(&text),
             Member::Object(members) => write(order, members, style, depth + 1, out),
+            Member::Objects(objects) => {
+                out.push('[');
+                for (index, members) in objects.into_iter().enumerate() {
+                    if index > 0 {
+                        out.push_str(comma);
+                    }
+                    line(out, depth + 1);
+                    write(order, members, style, depth + 2, out);
+                }
+                line(out, depth);
+                out.push(']');
+            }
         }
     }
     line(out, depth - 1);
@@ -300,6 +323,33 @@ fn wide_members(random: &mut Random, escaped: bool) -> Vec<(&'static str, Member
         .collect()
 }
 
+/// An order with 5 to 15 lines.
+fn order_members(random: &mut Random, escaped: bool) -> Vec<(&'static str, Member)> {
+    let slash = if escaped { "\\/" } else { "-" };
+    let lines = (0..5 + random.below(11))
+        .map(|_| {
+            vec![
+                ("sku", text(format!("SKU{slash}{:07}", random.below(10_000_000)))),
+                ("quantity", plain(1 + random.below(12))),
+                ("price", plain(format!("{}.{:02}", random.below(500), random.below(100)))),
+            ]
+        })
+        .collect();
+    vec![
+        ("order_id", text(format!("or-{:016x}", random.word()))),
+        ("customer_id", plain(random.below(10_000_000))),
+        ("status", text(["paid", "open", "shipped"][random.below(3) as usize])),
+        ("channel", text(["web", "store", "app"][random.below(3) as usize])),
+        ("currency", text(["USD", "EUR", "GBP"][random.below(3) as usize])),
+        ("lines", Member::Objects(lines)),
+        ("shipping", plain(format!("{}.{:02}", random.below(30), random.below(100)))),
+        ("coupon", plain("null")),
+        ("is_gift", plain(random.below(2) == 0)),
+        ("warehouse", text(format!("FRA-{:02}", random.below(100)))),
+        ("placed_at", plain(1_700_000_000_000_000 + random.below(10_000_000_000_000))),
+    ]
+}
+
 fn ty(kind: Kind) -> Type {
     Type { kind, nullable: false }
 }
@@ -313,6 +363,11 @@ fn nested(name: &str, message: MessagePlan) -> FieldPlan {
         message.fields.iter().map(|field| StructField { name: field.name.clone(), ty: field.ty.clone() }).collect();
     let kind = Kind::Struct(Arc::new(StructType { name: message.name.clone(), fields }));
     FieldPlan { message: Some(Box::new(message)), ..field(name, ty(kind)) }
+}
+
+fn list(name: &str, message: MessagePlan) -> FieldPlan {
+    let item = nested(name, message);
+    FieldPlan { ty: ty(Kind::List(Box::new(item.ty.clone()))), ..item }
 }
 
 fn plan(root: MessagePlan, paths: &[&[u32]]) -> DecodePlan {
@@ -407,4 +462,22 @@ pub fn wide() -> Shape {
         ],
     );
     Shape { name: "wide", plan: plan(root, &[&[0], &[1], &[2], &[3], &[4], &[5]]), make: wide_members }
+}
+
+/// Orders, most of whose bytes are in a list: an order's lines with what was bought, how many and for how much, and 3 of its 10 other fields.
+pub fn order() -> Shape {
+    let line = message(
+        "Line",
+        vec![field("sku", ty(Kind::String)), field("quantity", ty(Kind::INT)), field("price", ty(Kind::Float64))],
+    );
+    let root = message(
+        "Order",
+        vec![
+            field("order_id", ty(Kind::String)),
+            field("customer_id", ty(Kind::INT)),
+            list("lines", line),
+            field("placed_at", ty(Kind::INT)),
+        ],
+    );
+    Shape { name: "order", plan: plan(root, &[&[0], &[1], &[2], &[3]]), make: order_members }
 }

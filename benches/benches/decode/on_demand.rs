@@ -6,7 +6,7 @@ use chalk_decode::MessageBatch;
 
 use super::rivals::Family;
 #[cfg(has_simdjson)]
-use super::rivals::Part;
+use super::rivals::{LINES, Part};
 use super::rows::Hash;
 
 /// Whether simdjson is here.
@@ -36,6 +36,13 @@ unsafe extern "C" {
     ) -> bool;
     fn on_demand_word(columns: *const std::ffi::c_void, column: usize, row: usize, word: *mut u64) -> bool;
     fn on_demand_text(columns: *const std::ffi::c_void, column: usize, row: usize, size: *mut usize) -> *const u8;
+    fn on_demand_line(
+        columns: *const std::ffi::c_void,
+        item: usize,
+        size: *mut usize,
+        quantity: *mut u64,
+        price: *mut u64,
+    ) -> *const u8;
 }
 
 /// The places and sizes of a batch's messages.
@@ -73,7 +80,7 @@ impl OnDemand {
     /// Hashes a row of what was read.
     pub fn hash<F: Family>(&self, row: usize, hash: &mut Hash) {
         for part in F::PARTS {
-            // SAFETY: there are four columns of each kind, and as many rows as the batch has messages.
+            // SAFETY: there are that many columns of each kind, as many rows as the batch has messages, and lines up to each order's end.
             unsafe {
                 match *part {
                     Part::Word(column) => {
@@ -85,6 +92,28 @@ impl OnDemand {
                         let mut size = 0;
                         let text = on_demand_text(self.columns, column, row, &raw mut size);
                         hash.text((!text.is_null()).then(|| std::slice::from_raw_parts(text, size)));
+                    }
+                    Part::Lines => {
+                        let end = |row: usize| {
+                            let mut end = 0;
+                            on_demand_word(self.columns, LINES.ends, row, &raw mut end);
+                            end
+                        };
+                        let first = if row == 0 { 0 } else { end(row - 1) };
+                        hash.word(end(row) - first);
+                        for item in first..end(row) {
+                            let (mut size, mut quantity, mut price) = (0, 0, 0);
+                            let sku = on_demand_line(
+                                self.columns,
+                                item as usize,
+                                &raw mut size,
+                                &raw mut quantity,
+                                &raw mut price,
+                            );
+                            hash.text(Some(std::slice::from_raw_parts(sku, size)));
+                            hash.word(quantity);
+                            hash.word(price);
+                        }
                     }
                 }
             }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
 
 use super::rows::Columns;
 
@@ -22,7 +23,19 @@ pub enum Part {
     Word(usize),
     /// The position of a column of texts.
     Text(usize),
+    /// An order's lines.
+    Lines,
 }
+
+/// Where the lines of orders are: a column of words says where each order's end, the others have an item for each line.
+pub struct LineColumns {
+    pub ends: usize,
+    pub sku: usize,
+    pub quantity: usize,
+    pub price: usize,
+}
+
+pub const LINES: LineColumns = LineColumns { ends: 1, sku: 1, quantity: 2, price: 3 };
 
 /// A row type for messages of every lifetime.
 pub trait Family {
@@ -35,6 +48,7 @@ pub struct UserFamily;
 pub struct TransactionFamily;
 pub struct MixedFamily;
 pub struct WideFamily;
+pub struct OrderFamily;
 
 impl Family for UserFamily {
     const PARTS: &'static [Part] = &[Part::Word(0), Part::Text(0), Part::Word(1), Part::Text(1)];
@@ -56,6 +70,11 @@ impl Family for WideFamily {
     const PARTS: &'static [Part] =
         &[Part::Word(0), Part::Text(0), Part::Text(1), Part::Word(1), Part::Word(2), Part::Word(3)];
     type Row<'a> = Wide<'a>;
+}
+
+impl Family for OrderFamily {
+    const PARTS: &'static [Part] = &[Part::Text(0), Part::Word(0), Part::Lines, Part::Word(4)];
+    type Row<'a> = Order<'a>;
 }
 
 #[derive(Deserialize)]
@@ -163,5 +182,65 @@ impl<'a> Row<'a> for Wide<'a> {
         columns.words[1].push(self.cart_value.to_bits());
         columns.words[2].push(self.is_member.into());
         columns.words[3].push(self.received_at as u64);
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Order<'a> {
+    #[serde(borrow)]
+    order_id: Text<'a>,
+    customer_id: i64,
+    #[serde(borrow)]
+    lines: Lines<'a>,
+    placed_at: i64,
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    sku: Text<'a>,
+    quantity: i64,
+    price: f64,
+}
+
+/// Lines in memory that is asked for once: serde's own lists start small and grow.
+struct Lines<'a>(Vec<Line<'a>>);
+
+const USUAL_LINES: usize = 16;
+
+impl<'de: 'a, 'a> Deserialize<'de> for Lines<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Vec<Line<'de>>;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("a list of lines")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut lines: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::with_capacity(USUAL_LINES);
+                while let Some(line) = lines.next_element()? {
+                    all.push(line);
+                }
+                Ok(all)
+            }
+        }
+        deserializer.deserialize_seq(Visit).map(Lines)
+    }
+}
+
+impl<'a> Row<'a> for Order<'a> {
+    fn push(self, columns: &mut Columns) {
+        columns.texts[0].push(Some(self.order_id.0));
+        columns.words[0].push(self.customer_id as u64);
+        for line in self.lines.0 {
+            columns.texts[LINES.sku].push(Some(line.sku.0));
+            columns.words[LINES.quantity].push(line.quantity as u64);
+            columns.words[LINES.price].push(line.price.to_bits());
+        }
+        let end = columns.words[LINES.quantity].len() as u64;
+        columns.words[LINES.ends].push(end);
+        columns.words[4].push(self.placed_at as u64);
     }
 }

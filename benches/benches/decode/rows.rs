@@ -111,6 +111,10 @@ impl Words {
         self.words.push(word.unwrap_or(0));
     }
 
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
     pub fn get(&self, row: usize) -> Option<u64> {
         let is_valid = self.valid.is_empty() || self.valid[row / 8] >> (row % 8) & 1 == 1;
         is_valid.then_some(self.words[row])
@@ -120,7 +124,7 @@ impl Words {
 /// The columns of one batch.
 #[derive(Default)]
 pub struct Columns {
-    pub words: [Words; 4],
+    pub words: [Words; 5],
     pub texts: [Texts; 4],
 }
 
