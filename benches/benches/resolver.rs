@@ -20,26 +20,8 @@ const BATCH: usize = 1024;
 const ROUNDS: usize = 9;
 const BYTES: usize = 48 << 20;
 
-const PACKAGE: &str = r#"
-source updates = kafka(topic: "updates")
-features User {
-  @primary user_id: int
-  full_name: string
-  email_address: string?
-  updated_at: datetime
-  age_days: float
-}
-message ContactInfo { phone_number: string, email_address: string? }
-message UserMessage { id: int, name: string, updated_at: int, contact_info: ContactInfo }
-stream users(msg: UserMessage) -> User from updates
-{
-  user_id       = msg.id + 1_000
-  full_name     = trim(msg.name)
-  email_address = lower(msg.contact_info.email_address)
-  updated_at    = from_unix_seconds(msg.updated_at / 1_000_000)
-  age_days      = if msg.updated_at > 1_600_000_000_000_000 then (1_800_000_000_000_000 - msg.updated_at) / 86_400_000_000 else -1.0
-}
-"#;
+/// The package that `chalkc run` runs in `peers/run.sh`, too.
+const PACKAGE: &str = include_str!("../peers/packages/user.chalk");
 
 #[derive(Deserialize)]
 struct Contact<'a> {
