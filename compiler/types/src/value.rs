@@ -64,6 +64,24 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// Of `short_civil_from_days`: 0000-03-01 and 9999-12-31.
+const FIRST_SHORT_DAY: i64 = -719_468;
+const LAST_SHORT_DAY: i64 = 2_932_896;
+
+/// The same for days from `FIRST_SHORT_DAY` to `LAST_SHORT_DAY` in less time; Cassio Neri and Lorenz Schneider, "Euclidean affine functions and their
+/// application to calendar algorithms", 2022.
+fn short_civil_from_days(days: i32) -> (u32, u32, u32) {
+    let quarters = 4 * (days - FIRST_SHORT_DAY as i32) as u32 + 3;
+    let (century, quarters_of_century) = (quarters / 146_097, (quarters % 146_097) | 3);
+    let product = 2_939_745 * u64::from(quarters_of_century);
+    let (year_of_century, day_of_year) = ((product >> 32) as u32, product as u32 / 2_939_745 / 4);
+    let sum = 2_141 * day_of_year + 197_913;
+    let (month, day) = (sum >> 16, (sum & 0xffff) / 2_141 + 1);
+    let is_next_year = day_of_year >= 306;
+    let year = 100 * century + year_of_century + u32::from(is_next_year);
+    (year, if is_next_year { month - 12 } else { month }, day)
+}
+
 /// `2023-11-14`
 pub fn format_date(days: i32) -> String {
     let (year, month, day) = civil_from_days(i64::from(days));
@@ -92,36 +110,47 @@ pub fn format_datetime(datetime_us: i64) -> String {
     String::from_utf8(text).expect("digits and separators")
 }
 
+/// Two digits of every number below 100.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
 /// Appends what `format_datetime` gives; of years of four digits without another allocation.
 pub fn write_datetime(text: &mut Vec<u8>, datetime_us: i64) {
     const DAY_US: i64 = 86_400_000_000;
     let (days, time_us) = (datetime_us.div_euclid(DAY_US), datetime_us.rem_euclid(DAY_US));
-    let (year, month, day) = civil_from_days(days);
-    if !(0..=9999).contains(&year) {
+    if !(FIRST_SHORT_DAY..=LAST_SHORT_DAY).contains(&days) {
         return text.extend_from_slice(format!("{}T{}Z", format_date(days as i32), format_time(time_us)).as_bytes());
     }
+    let (year, month, day) = short_civil_from_days(days as i32);
     let (seconds, micros) = ((time_us / 1_000_000) as u32, (time_us % 1_000_000) as u32);
-    let mut digits = *b"0000-00-00T00:00:00.000000";
-    let mut put = |range: std::ops::Range<usize>, mut value: u32| {
-        for digit in digits[range].iter_mut().rev() {
-            *digit = b'0' + (value % 10) as u8;
-            value /= 10;
-        }
-    };
-    put(0..4, year as u32);
-    put(5..7, month);
-    put(8..10, day);
-    put(11..13, seconds / 3600);
-    put(14..16, seconds / 60 % 60);
-    put(17..19, seconds % 60);
-    put(20..26, micros);
+    let mut digits = *b"0000-00-00T00:00:00.000000Z";
+    let mut put = |at: usize, value: u32| digits[at..at + 2].copy_from_slice(&PAIRS[value as usize]);
+    put(0, year / 100);
+    put(2, year % 100);
+    put(5, month);
+    put(8, day);
+    put(11, seconds / 3600);
+    put(14, seconds / 60 % 60);
+    put(17, seconds % 60);
+    put(20, micros / 10_000);
+    put(22, micros / 100 % 100);
+    put(24, micros % 100);
     // The point is the last to go where there is no fraction.
     let size = match micros {
         0 => 19,
-        _ => digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1),
+        _ => digits[..26].iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1),
     };
-    text.extend_from_slice(&digits[..size]);
-    text.push(b'Z');
+    digits[size] = b'Z';
+    // A copy of a known size, less what was too much of it, costs less than one of any size.
+    text.extend_from_slice(&digits);
+    text.truncate(text.len() - (digits.len() - size - 1));
 }
 
 /// ISO 8601, `PT1H30M` or `-PT0.5S`; hours are the largest unit, so that no calendar is involved.
@@ -183,5 +212,15 @@ mod tests {
         assert_eq!(format_duration(0), "PT0S");
         assert_eq!(format_duration(5_400_000_000), "PT1H30M");
         assert_eq!(format_duration(-500_000), "-PT0.5S");
+    }
+
+    #[test]
+    fn every_day_of_a_short_year_is_the_same_in_less_time() {
+        assert_eq!(civil_from_days(FIRST_SHORT_DAY), (0, 3, 1));
+        assert_eq!(civil_from_days(LAST_SHORT_DAY), (9999, 12, 31));
+        for days in FIRST_SHORT_DAY..=LAST_SHORT_DAY {
+            let (year, month, day) = short_civil_from_days(days as i32);
+            assert_eq!((i64::from(year), month, day), civil_from_days(days), "{days}");
+        }
     }
 }

@@ -23,7 +23,8 @@ use chalk_types::{IntWidth, Kind, Type, format_date, format_duration, format_tim
 
 /// Writes the rows of one batch as JSON objects whose keys are the names of its columns.
 pub struct RowWriter {
-    columns: Vec<(Vec<u8>, ValueWriter)>,
+    /// What stands before each value (`{"name":` or `,"name":`), and the values.
+    columns: Vec<(Blocks, ValueWriter)>,
     rows: usize,
 }
 
@@ -40,11 +41,12 @@ impl RowWriter {
             .iter()
             .zip(batch.columns())
             .zip(types)
-            .map(|((field, array), ty)| {
-                let mut key = Vec::new();
+            .enumerate()
+            .map(|(position, ((field, array), ty))| {
+                let mut key = vec![if position == 0 { b'{' } else { b',' }];
                 write_string(&mut key, field.name());
                 key.push(b':');
-                (key, ValueWriter::new(array, &ty.kind))
+                (Blocks::new(&key), ValueWriter::new(array, &ty.kind))
             })
             .collect();
         RowWriter { columns, rows: batch.num_rows() }
@@ -60,15 +62,37 @@ impl RowWriter {
 
     /// Appends row `row` as one JSON object, without a newline.
     pub fn write_row(&self, out: &mut Vec<u8>, row: usize) {
-        out.push(b'{');
-        for (position, (key, value)) in self.columns.iter().enumerate() {
-            if position != 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(key);
+        if self.columns.is_empty() {
+            out.push(b'{');
+        }
+        for (key, value) in &self.columns {
+            key.write(out);
             value.write(out, row);
         }
         out.push(b'}');
+    }
+}
+
+/// Bytes that are written in every row, in blocks: a copy of a known size, less what was too much of it, costs less than one of any size.
+struct Blocks(Vec<([u8; BLOCK_BYTES], usize)>);
+
+const BLOCK_BYTES: usize = 32;
+
+impl Blocks {
+    fn new(bytes: &[u8]) -> Blocks {
+        let block = |part: &[u8]| {
+            let mut block = [0; BLOCK_BYTES];
+            block[..part.len()].copy_from_slice(part);
+            (block, part.len())
+        };
+        Blocks(bytes.chunks(BLOCK_BYTES).map(block).collect())
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        for (block, size_bytes) in &self.0 {
+            out.extend_from_slice(block);
+            out.truncate(out.len() - (BLOCK_BYTES - size_bytes));
+        }
     }
 }
 
@@ -327,9 +351,34 @@ fn write_debug(out: &mut Vec<u8>, value: impl std::fmt::Debug) {
     let _ = write!(out, "{value:?}"); // writing to a Vec cannot fail
 }
 
+/// The shortest digits that give the value back, as Rust's `{:?}` writes them: the text of a float is that, here in less time. Values that others
+/// may write in another way are left to it: very large and very small ones, which have an exponent, and ties.
+fn write_finite(out: &mut Vec<u8>, value: f64) {
+    let magnitude = value.abs();
+    if magnitude == 0.0 || (1e-4..1e16).contains(&magnitude) && !may_tie(magnitude) {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        write_debug(out, value);
+    }
+}
+
+/// Whether a value from 1e-4 to 1e16 may lie in the middle between two shortest texts, such as 8388608.0009765625 between …562 and …563.
+///
+/// Then it has exactly one digit more than the texts, which have 17 at most, and so a fraction of `d` bits and digits with `2 <= d <= 21` (three of them
+/// may be zeros in front); and the texts' error, 5 / 10^d, is below half of the last bit, 2^-k: so 10^(d-1) > 2^k. Below 2^23, where `k >= 30`,
+/// that takes eleven digits: prices and the like are no ties.
+fn may_tie(magnitude: f64) -> bool {
+    let fits_bits = |bits: i32| {
+        let scaled = magnitude * f64::from(1 << bits);
+        scaled == scaled.trunc()
+    };
+    let clear_bits = if magnitude < 8_388_608.0 { 10 } else { 0 };
+    fits_bits(22) && !fits_bits(clear_bits)
+}
+
 fn write_float(out: &mut Vec<u8>, value: f64) {
     if value.is_finite() {
-        write_debug(out, value);
+        write_finite(out, value);
     } else {
         write_quoted(out, &chalk_types::format_float(value));
     }
@@ -346,32 +395,59 @@ fn write_quoted(out: &mut Vec<u8>, text: &str) {
 fn find_special(bytes: &[u8], from: usize) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
-    // The lowest byte that is found is one; of those above it a borrow may pretend it.
-    let below = |word: u64, byte: u8| word.wrapping_sub(ONES * u64::from(byte)) & !word & HIGH;
-    let mut at = from;
-    for word in bytes[from..].chunks_exact(8) {
-        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+    let rest = &bytes[from..];
+    if rest.len() < 8 {
+        let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+        return rest.iter().position(is_special).map(|position| from + position);
+    }
+    let special_in = |at: usize| {
+        let word = u64::from_le_bytes(rest[at..at + 8].try_into().expect("eight bytes"));
+        // The lowest byte that is found is one; of those above it a borrow may pretend it.
+        let below = |word: u64, byte: u8| word.wrapping_sub(ONES * u64::from(byte)) & !word & HIGH;
         let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
         let special = below(word, 0x20) | is(b'"') | is(b'\\');
-        if special != 0 {
-            return Some(at + special.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    bytes[at..].iter().position(is_special).map(|position| at + position)
+        (special != 0).then(|| from + at + special.trailing_zeros() as usize / 8)
+    };
+    // The last word may begin among bytes that are known not to be special.
+    let last = rest.len() - 8;
+    (0..last).step_by(8).find_map(special_in).or_else(|| special_in(last))
 }
 
 /// A JSON string: quotes, backslashes and control characters escaped, everything else as UTF-8.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
     let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    if has_special(bytes) {
+        write_escaped(out, bytes);
+    } else {
+        out.extend_from_slice(bytes);
+    }
+    out.push(b'"');
+}
+
+/// Whether a byte has to be escaped.
+fn has_special(bytes: &[u8]) -> bool {
+    const WIDE: usize = 16;
+    if bytes.len() < WIDE {
+        return find_special(bytes, 0).is_some();
+    }
+    // Without a branch, so that the compiler looks at all of them at once.
+    let special_in = |wide: &[u8; WIDE]| {
+        wide.iter().fold(0, |any, &byte| any | u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\'))
+    };
+    let last: &[u8; WIDE] = bytes.last_chunk().expect("there are as many");
+    bytes.as_chunks::<WIDE>().0.iter().fold(special_in(last), |any, wide| any | special_in(wide)) != 0
+}
+
+/// A text with bytes that have to be escaped.
+#[cold]
+fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut written = 0;
     while let Some(position) = find_special(bytes, written) {
-        let byte = bytes[position];
         out.extend_from_slice(&bytes[written..position]);
         written = position + 1;
-        match byte {
+        match bytes[position] {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
             b'\n' => out.extend_from_slice(b"\\n"),
@@ -383,7 +459,6 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
         }
     }
     out.extend_from_slice(&bytes[written..]);
-    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -396,11 +471,57 @@ mod tests {
         for special in
             ["", "\"", "\\", "\n", "\r", "\t", "\u{0}", "\u{1f}", "\u{7f}", "é", "\u{20ac}", "\u{1f600}", "\"\\\u{1}"]
         {
-            for before in 0..20 {
+            for before in 0..40 {
                 let text = format!("{}{special}{}{special}", "x".repeat(before), "ÿ".repeat(before / 2));
                 let mut out = Vec::new();
                 write_string(&mut out, &text);
                 assert_eq!(serde_json::from_slice::<String>(&out).expect("JSON"), text);
+            }
+        }
+    }
+
+    /// Any exponent, any number of digits, ties, and values at which the notation changes. The randomness is the same in every run.
+    #[test]
+    fn floats_are_written_as_debug_writes_them() {
+        let check = |value: f64| {
+            let mut out = Vec::new();
+            write_float(&mut out, value);
+            assert_eq!(String::from_utf8(out).expect("text"), format!("{value:?}"));
+        };
+        let mut state = 0x5eed_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state ^ (state >> 33)
+        };
+        for _ in 0..100_000 {
+            let value = f64::from_bits(random());
+            if value.is_finite() {
+                check(value);
+            }
+            check((random() >> (random() % 64)) as f64 / 10f64.powi((random() % 20) as i32));
+            // Ties are among these.
+            check((random() >> (11 + random() % 53)) as f64 / 2f64.powi((random() % 30) as i32));
+        }
+        for edge in [
+            0.0,
+            8_388_608.0 + 1.0 / 1_024.0,
+            1.0,
+            1e-4,
+            1e-5,
+            1e15,
+            1e16,
+            1e17,
+            123.0,
+            0.1,
+            f64::MIN_POSITIVE,
+            f64::MAX,
+            5e-324,
+        ] {
+            for value in [edge, edge.next_up(), edge.next_down()] {
+                if value.is_finite() {
+                    check(value);
+                    check(-value);
+                }
             }
         }
     }
