@@ -136,9 +136,15 @@ fn run_keeps_the_order_of_the_input_on_any_number_of_cores() {
     fs::write(folder.path("many.jsonl"), &messages).unwrap();
     fs::write(folder.path("many.zst"), zstd::encode_all(messages.as_bytes(), 1).unwrap()).unwrap();
     let letters = folder.path("dead.jsonl");
-    for (file, threads) in
-        [("many.jsonl", "1"), ("many.jsonl", "2"), ("many.jsonl", "5"), ("many.zst", "3"), ("-", "2")]
-    {
+    for (file, threads) in [
+        ("many.jsonl", "1"),
+        ("many.jsonl", "2"),
+        ("many.jsonl", "5"),
+        ("many.zst", "1"),
+        ("many.zst", "3"),
+        ("-", "1"),
+        ("-", "2"),
+    ] {
         let path = if file == "-" { file.to_owned() } else { folder.path(file) };
         let (input, package) = (format!("updates={path}"), folder.path(""));
         let args = ["run", &package, "-i", &input, "--threads", threads, "--stats", "--dead-letters", &letters];

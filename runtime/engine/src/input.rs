@@ -31,6 +31,17 @@ pub(crate) struct TextSpan {
     pub(crate) size_bytes: u32,
 }
 
+/// A line of a piece of bytes: where it lies there, and its offset in the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where it starts in the piece.
+    pub start: usize,
+    /// Its bytes, without what ends it.
+    pub size_bytes: usize,
+    /// The position in the partition (of a file: the line, from 0).
+    pub offset: i64,
+}
+
 /// Messages and their envelopes.
 #[derive(Default)]
 pub struct InputBatch {
@@ -83,6 +94,32 @@ impl InputBatch {
             self.headers.push(header);
         }
         self.header_ends.push(self.headers.len() as u32);
+        Ok(())
+    }
+
+    /// Adds lines of a piece of bytes as messages of that topic's partition 0 that carry nothing else: the same as to push each of them, but the
+    /// piece is copied at once.
+    ///
+    /// # Panics
+    /// Where a line does not lie in the piece.
+    pub fn push_lines(&mut self, piece: &[u8], lines: &[Line], topic: &str) -> Result<(), BatchFull> {
+        let base = self.messages.append(piece)?;
+        for line in lines {
+            let end = line.start.checked_add(line.size_bytes);
+            assert!(end.is_some_and(|end| end <= piece.len()), "a line lies in its piece");
+            self.messages.add_span(base + line.start, line.size_bytes);
+        }
+        self.offsets.extend(lines.iter().map(|line| line.offset));
+        let messages = self.messages.len();
+        let topic = match self.topics.last() {
+            Some(&last) if self.span(last) == topic.as_bytes() => last,
+            _ => self.add_text(topic.as_bytes()),
+        };
+        self.topics.resize(messages, topic);
+        self.partitions.resize(messages, 0);
+        self.keys.resize(messages, None);
+        self.timestamps.resize(messages, None);
+        self.header_ends.resize(messages, self.headers.len() as u32);
         Ok(())
     }
 
@@ -185,5 +222,53 @@ impl InputBatch {
 
     pub(crate) fn offsets(&self) -> &[i64] {
         &self.offsets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_at_once_are_lines_one_by_one() {
+        let piece = b"{\"a\":1}\r\n\nsecond\nlast";
+        let lines = [
+            Line { start: 0, size_bytes: 7, offset: 40 },
+            Line { start: 10, size_bytes: 6, offset: 42 },
+            Line { start: 17, size_bytes: 4, offset: 43 },
+        ];
+        let header: [(&str, &[u8]); 1] = [("h", b"v")];
+        let first = Envelope { topic: "t", partition: 0, key: Some(b"k"), headers: &header, ..Envelope::default() };
+        let (mut at_once, mut one_by_one) = (InputBatch::new(), InputBatch::new());
+        for batch in [&mut at_once, &mut one_by_one] {
+            batch.push(b"before", &first).unwrap();
+        }
+        at_once.push_lines(piece, &lines, "t").unwrap();
+        for line in lines {
+            let message = &piece[line.start..line.start + line.size_bytes];
+            let envelope = Envelope { topic: "t", offset: line.offset, ..Envelope::default() };
+            one_by_one.push(message, &envelope).unwrap();
+        }
+        assert_eq!(at_once.len(), 4);
+        for row in 0..4 {
+            assert_eq!(at_once.message(row), one_by_one.message(row));
+            assert_eq!(at_once.topic(row), "t");
+            assert_eq!(at_once.partition(row), 0);
+            assert_eq!(at_once.offset(row), one_by_one.offset(row));
+            assert_eq!(at_once.key(row), one_by_one.key(row));
+            assert_eq!(at_once.timestamp_us(row), None);
+            assert_eq!(at_once.header(row, "h"), one_by_one.header(row, "h"));
+            assert_eq!(at_once.headers(row).count(), one_by_one.headers(row).count());
+        }
+        at_once.push_lines(b"x", &[Line { start: 0, size_bytes: 1, offset: 0 }], "other").unwrap();
+        assert_eq!((at_once.topic(3), at_once.topic(4)), ("t", "other"));
+    }
+
+    #[test]
+    #[should_panic(expected = "a line lies in its piece")]
+    fn a_line_beyond_its_piece_is_refused() {
+        let mut batch = InputBatch::new();
+        batch.push(b"before", &Envelope::default()).unwrap();
+        let _ = batch.push_lines(b"abc", &[Line { start: 2, size_bytes: 2, offset: 0 }], "t");
     }
 }

@@ -26,7 +26,7 @@ pub mod values;
 pub use executor::{Executor, Fates, OutputBatch};
 pub use expressions::ExpressionExecutor;
 pub use helpers::RowError;
-pub use input::{Envelope, InputBatch};
+pub use input::{Envelope, InputBatch, Line};
 pub use keeper::{Closed, ColdEntries, Keeper, KeeperOptions, Numbers, ReadScratch, SqlRunner, StateSize, TableId};
 pub use program::{MissingImports, Program};
 pub use query::{Query, StoredRows};

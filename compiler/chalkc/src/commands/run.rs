@@ -8,7 +8,6 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
@@ -25,7 +24,7 @@ use crate::run::finals::{self, FinalRows};
 use crate::run::output::{Format, Output};
 use crate::run::progress::Progress;
 use crate::run::stream::{Observer, SourceCounts, SourceResolvers, SourceRun};
-use crate::run::workers::{self, BatchResult, Preparation, Workers};
+use crate::run::workers::{BatchResult, Chunks, Preparation, Rows, SpareLines, Workers};
 
 /// Dead letters that are described on standard error; further ones are counted.
 const DESCRIBED_DEAD_LETTERS: usize = 10;
@@ -99,14 +98,22 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         ),
         false => None,
     };
+    let output = Output::new(sink, args.format);
+    let preparation = Preparation {
+        rows: output.row_form(),
+        described: DESCRIBED_DEAD_LETTERS,
+        keep_dead_letters: args.dead_letters.is_some(),
+        source: String::new(),
+        file: String::new(),
+        spare: SpareLines::default(),
+    };
     let mut observer = Console {
         manifest,
-        output: Output::new(sink, args.format),
+        output,
+        preparation,
         dead_letters: args.dead_letters.as_deref().map(create).transpose()?.map(BufWriter::new),
         failed: 0,
         said_one_schema: false,
-        source: String::new(),
-        file: String::new(),
         consumed_bytes: 0,
         messages: 0,
         progress: None,
@@ -119,20 +126,17 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let resolvers = SourceResolvers::new(&program, source, args.resolver.as_deref());
         let cannot_read = |error| Failure::Message(format!("cannot read {}: {error}", path.display()));
         let reader = ChunkReader::open(&path, LINE_LIMIT_BYTES).map_err(cannot_read)?;
-        observer.source = resolvers.source().to_owned();
-        observer.file = path.display().to_string();
+        observer.preparation.source = resolvers.source().to_owned();
+        observer.preparation.file = path.display().to_string();
         observer.consumed_bytes = 0;
         observer.progress = Some(Progress::start(reader.size_bytes(), args.quiet));
-        let result = match &mut session {
-            Some(session) => {
-                let mut run = SourceRun::new(&program, resolvers.clone(), tier, true)?;
-                observer.run_in_session(&mut run, reader, session).map(|()| run.counts(Some(session)))
-            }
-            None => {
-                let preparation = observer.preparation();
-                let workers = Workers::start(&program, &resolvers, tier, threads, reader, &preparation)?;
-                observer.run_workers(&program, workers)
-            }
+        let result = if session.is_some() || threads == 1 {
+            let mut run = SourceRun::new(&program, resolvers.clone(), tier, session.is_some())?;
+            let chunks = Chunks::start(reader, threads == 1);
+            observer.run_alone(&mut run, chunks, session.as_mut()).map(|()| run.counts(session.as_ref()))
+        } else {
+            let workers = Workers::start(&program, &resolvers, tier, threads, reader, &observer.preparation)?;
+            observer.run_workers(&program, workers)
         };
         if let Some(progress) = observer.progress.take() {
             progress.finish();
@@ -251,12 +255,11 @@ fn open_output(path: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
 struct Console<'a> {
     manifest: &'a Manifest,
     output: Output,
+    preparation: Preparation,
     dead_letters: Option<BufWriter<File>>,
     /// Dead letters.
     failed: usize,
     said_one_schema: bool,
-    source: String,
-    file: String,
     consumed_bytes: u64,
     messages: u64,
     progress: Option<Progress>,
@@ -265,7 +268,7 @@ struct Console<'a> {
 impl Observer for Console<'_> {
     fn batch(&mut self, resolver: usize, run: &Executor, input: &InputBatch, output: &OutputBatch) -> io::Result<()> {
         let mut failed = self.failed;
-        let ready = self.preparation().batch(self.manifest, resolver, run, input, output, &mut failed)?;
+        let ready = self.preparation.batch(self.manifest, resolver, run, input, output, &mut failed)?;
         self.write_ready(ready, run.types())
     }
 
@@ -280,36 +283,20 @@ impl Observer for Console<'_> {
 }
 
 impl Console<'_> {
-    /// Runs an input whose messages change state: one after the other, while a thread reads ahead.
-    fn run_in_session(&mut self, run: &mut SourceRun, reader: ChunkReader, session: &mut Session) -> io::Result<()> {
-        let chunks = workers::read_ahead(reader);
-        loop {
-            let chunk = match chunks.try_recv() {
-                Ok(chunk) => chunk?,
-                Err(TryRecvError::Disconnected) => return self.output.flush(),
-                Err(TryRecvError::Empty) => {
-                    self.output.flush()?;
-                    match chunks.recv() {
-                        Ok(chunk) => chunk?,
-                        Err(_) => return Ok(()),
-                    }
-                }
-            };
+    /// Runs an input on this thread, one batch after the other: where messages change state, and where one core is to be used.
+    fn run_alone(
+        &mut self,
+        run: &mut SourceRun,
+        mut chunks: Chunks,
+        mut session: Option<&mut Session>,
+    ) -> io::Result<()> {
+        while let Some(chunk) = chunks.next(&mut || self.output.flush()) {
+            let chunk = chunk?;
             let before = run.messages();
-            run.run(&chunk, Some(session), self)?;
+            run.run(&chunk, session.as_deref_mut(), self)?;
             self.advance(chunk.consumed_bytes(), run.messages() - before);
         }
-    }
-
-    /// How results are made ready.
-    fn preparation(&self) -> Preparation {
-        Preparation {
-            rows: self.output.row_form(),
-            described: DESCRIBED_DEAD_LETTERS,
-            keep_dead_letters: self.dead_letters.is_some(),
-            source: self.source.clone(),
-            file: self.file.clone(),
-        }
+        self.output.flush()
     }
 
     /// Writes what workers give, in the order of the input.
@@ -332,7 +319,13 @@ impl Console<'_> {
     fn write_ready(&mut self, batch: BatchResult, types: &[Type]) -> io::Result<()> {
         if let Some(rows) = batch.rows {
             let resolver = &self.manifest.resolvers[batch.resolver].name;
-            self.output.write_ready(resolver, rows, types)?;
+            match rows {
+                Rows::Batch(batch) => self.output.write(resolver, &batch, types)?,
+                Rows::Json(lines) => {
+                    self.output.write_lines(&lines)?;
+                    self.preparation.spare.give(lines);
+                }
+            }
         }
         for letter in batch.dead_letters {
             self.failed += 1;

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chalk_engine::Line;
 use flate2::read::MultiGzDecoder;
 use memmap2::Mmap;
 
@@ -28,6 +29,8 @@ const READ_BYTES: usize = 128 << 10;
 /// Whole lines of the input.
 pub struct Chunk {
     bytes: Bytes,
+    /// Where its newlines are, and its end where the last line has none.
+    line_ends: Vec<usize>,
     first_line: i64,
     consumed_bytes: u64,
 }
@@ -38,22 +41,24 @@ enum Bytes {
 }
 
 impl Chunk {
-    /// Its lines with their numbers, from 0, without their newline (`\n` or `\r\n`). Blank ones are among them.
-    pub fn lines(&self) -> impl Iterator<Item = (i64, &[u8])> {
-        let mut rest = match &self.bytes {
-            Bytes::Read(bytes) => &bytes[..],
+    /// All its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Read(bytes) => bytes,
             Bytes::Mapped(map, range) => &map[range.clone()],
-        };
-        let mut number = self.first_line;
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                return None;
-            }
-            let end = memchr::memchr(b'\n', rest);
-            let line = &rest[..end.unwrap_or(rest.len())];
-            rest = &rest[end.map_or(rest.len(), |end| end + 1)..];
-            number += 1;
-            Some((number - 1, line.strip_suffix(b"\r").unwrap_or(line)))
+        }
+    }
+
+    /// Where its lines lie in its bytes, without their newline (`\n` or `\r\n`), with their numbers, from 0, as offsets. Blank ones are among
+    /// them.
+    pub fn lines(&self) -> impl Iterator<Item = Line> {
+        let bytes = self.bytes();
+        let (mut start, mut offset) = (0, self.first_line);
+        self.line_ends.iter().map(move |&end| {
+            let has_return = end > start && bytes[end - 1] == b'\r';
+            let line = Line { start, size_bytes: end - usize::from(has_return) - start, offset };
+            (start, offset) = (end + 1, offset + 1);
+            line
         })
     }
 
@@ -67,6 +72,8 @@ impl Chunk {
 pub struct ChunkReader {
     input: Input,
     next_line: i64,
+    /// Lines that memory is asked for: somewhat more than the last chunk had.
+    usual_lines: usize,
     max_line_bytes: usize,
     size_bytes: Option<u64>,
     is_pipe: bool,
@@ -119,6 +126,7 @@ impl ChunkReader {
             size_bytes: Some(map.len() as u64),
             input: Input::Mapped { map: Arc::new(map), at: 0 },
             next_line: 0,
+            usual_lines: 0,
             max_line_bytes,
             is_pipe: false,
         })
@@ -145,10 +153,16 @@ impl ChunkReader {
         Ok(ChunkReader {
             input: Input::Read { reader, rest: Vec::new(), at_end: false, consumed_bytes },
             next_line: 0,
+            usual_lines: 0,
             max_line_bytes,
             size_bytes,
             is_pipe: size_bytes.is_none(),
         })
+    }
+
+    /// Whether chunks are slices of a mapped file: then nothing is won by reading ahead.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.input, Input::Mapped { .. })
     }
 
     /// Bytes of the file, where known.
@@ -182,7 +196,6 @@ impl ChunkReader {
                 }
                 let range = *at..*at + end;
                 *at = range.end;
-                self.next_line += memchr::memchr_iter(b'\n', &map[range.clone()]).count() as i64;
                 (Bytes::Mapped(Arc::clone(map), range.clone()), range.end as u64)
             }
             Input::Read { reader, rest, at_end, consumed_bytes } => {
@@ -212,12 +225,24 @@ impl ChunkReader {
                 }
                 rest.extend_from_slice(&buffer[end..]);
                 buffer.truncate(end);
-                self.next_line += memchr::memchr_iter(b'\n', &buffer).count() as i64;
                 (Bytes::Read(buffer), consumed_bytes.load(Ordering::Relaxed))
             }
         };
-        Ok(Some(Chunk { bytes, first_line, consumed_bytes }))
+        let mut chunk = Chunk { bytes, line_ends: Vec::new(), first_line, consumed_bytes };
+        chunk.line_ends = find_line_ends(chunk.bytes(), Vec::with_capacity(self.usual_lines));
+        self.usual_lines = chunk.line_ends.len() + chunk.line_ends.len() / 8;
+        self.next_line += chunk.line_ends.len() as i64;
+        Ok(Some(chunk))
     }
+}
+
+/// Fills `ends` with where lines end: at newlines, and where a last line has none at the end of the bytes.
+fn find_line_ends(bytes: &[u8], mut ends: Vec<usize>) -> Vec<usize> {
+    ends.extend(memchr::memchr_iter(b'\n', bytes));
+    if !bytes.ends_with(b"\n") {
+        ends.push(bytes.len());
+    }
+    ends
 }
 
 /// Appends what a read gives.
@@ -243,9 +268,10 @@ mod tests {
     fn all(mut reader: ChunkReader) -> io::Result<Vec<String>> {
         let mut lines = Vec::new();
         while let Some(chunk) = reader.next_chunk()? {
-            for (number, line) in chunk.lines() {
-                assert_eq!(number, lines.len() as i64);
-                lines.push(String::from_utf8(line.to_vec()).unwrap());
+            for line in chunk.lines() {
+                assert_eq!(line.offset, lines.len() as i64);
+                let bytes = &chunk.bytes()[line.start..][..line.size_bytes];
+                lines.push(String::from_utf8(bytes.to_vec()).unwrap());
             }
         }
         Ok(lines)

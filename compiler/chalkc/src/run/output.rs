@@ -14,7 +14,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use chalk_engine::json::RowWriter;
 use chalk_types::Type;
 
-use super::workers::{RowForm, Rows};
+use super::workers::RowForm;
 
 /// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -114,15 +114,10 @@ impl Output {
         }
     }
 
-    /// Writes rows that were made ready elsewhere: as lines of JSON for that form, as a batch for the others.
-    pub fn write_ready(&mut self, resolver: &str, rows: Rows, types: &[Type]) -> io::Result<()> {
-        match rows {
-            Rows::Batch(batch) => self.write(resolver, &batch, types),
-            Rows::Json(text) => {
-                self.flush_buffer()?;
-                self.sink().write_all(&text)
-            }
-        }
+    /// Writes rows that were made ready elsewhere as lines of JSON.
+    pub fn write_lines(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.flush_buffer()?;
+        self.sink().write_all(lines)
     }
 
     /// What rows are to be made ready as.

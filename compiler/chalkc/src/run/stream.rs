@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chalk_decode::{PlanError, Tier, TierCounts};
-use chalk_engine::{Closed, Envelope, Executor, Fates, InputBatch, OutputBatch, Program, Session};
+use chalk_engine::{Closed, Executor, Fates, InputBatch, Line, OutputBatch, Program, Session};
 
 use super::chunks::Chunk;
 
@@ -45,6 +45,8 @@ pub struct SourceRun {
     executors: Vec<Executor>,
     counts: SourceCounts,
     batch: InputBatch,
+    /// Where the lines of the batch lie; empty between chunks.
+    lines: Vec<Line>,
 }
 
 /// What is told of a run as it goes on.
@@ -108,6 +110,7 @@ impl SourceRun {
             counts: SourceCounts { fates: vec![Fates::default(); resolvers.names.len()], ..SourceCounts::default() },
             resolvers,
             batch: InputBatch::new(),
+            lines: Vec::with_capacity(BATCH_ROWS),
         })
     }
 
@@ -138,16 +141,36 @@ impl SourceRun {
         mut session: Option<&mut Session>,
         observer: &mut dyn Observer,
     ) -> io::Result<()> {
-        for (number, line) in chunk.lines() {
-            if line.is_empty() {
-                continue;
+        let bytes = chunk.bytes();
+        let mut lines = std::mem::take(&mut self.lines);
+        // The lines of a batch are copied at once, with what is between them.
+        let mut piece = 0..0;
+        for line in chunk.lines().filter(|line| line.size_bytes != 0) {
+            let end = line.start + line.size_bytes;
+            if lines.len() == BATCH_ROWS || (!lines.is_empty() && end - piece.start > BATCH_BYTES) {
+                self.run_lines(&bytes[piece.clone()], &mut lines, session.as_deref_mut(), observer)?;
             }
-            if self.batch.len() == BATCH_ROWS || self.batch.size_bytes() + line.len() > BATCH_BYTES {
-                self.run_batch(session.as_deref_mut(), observer)?;
+            if lines.is_empty() {
+                piece.start = line.start;
             }
-            let envelope = Envelope { topic: &self.resolvers.source, offset: number, ..Envelope::default() };
-            self.batch.push(line, &envelope).map_err(io::Error::other)?;
+            piece.end = end;
+            lines.push(Line { start: line.start - piece.start, ..line });
         }
+        self.run_lines(&bytes[piece], &mut lines, session, observer)?;
+        self.lines = lines;
+        Ok(())
+    }
+
+    /// Runs the lines of a piece as a batch, and forgets them.
+    fn run_lines(
+        &mut self,
+        piece: &[u8],
+        lines: &mut Vec<Line>,
+        session: Option<&mut Session>,
+        observer: &mut dyn Observer,
+    ) -> io::Result<()> {
+        self.batch.push_lines(piece, lines, &self.resolvers.source).map_err(io::Error::other)?;
+        lines.clear();
         self.run_batch(session, observer)
     }
 

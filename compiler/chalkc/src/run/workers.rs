@@ -2,13 +2,14 @@
 //!
 //! One thread reads chunks and deals them out in turn; each worker has resolvers of its own, runs its chunks and makes their rows ready to
 //! be written; whoever writes takes the results in the same turn. So nothing has to be sorted, memory is bounded by the
-//! channels, and what is written does not depend on how many workers there are.
+//! channels, and what is written does not depend on how many workers there are. Where one core is to be used, nothing is dealt out: whoever
+//! writes also computes, and of a mapped file reads (`Chunks`).
 //!
 //! This file must not know where output goes.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arrow_array::RecordBatch;
@@ -69,6 +70,23 @@ pub struct ChunkResult {
     pub messages: u64,
 }
 
+/// Memory of lines that were written, for the next ones: so a run asks for as much as is under way at once, and no more.
+#[derive(Clone, Default)]
+pub struct SpareLines(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl SpareLines {
+    /// Empty memory.
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Gives memory back whose lines are written.
+    pub fn give(&self, mut lines: Vec<u8>) {
+        lines.clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(lines);
+    }
+}
+
 /// How results are made ready.
 #[derive(Clone)]
 pub struct Preparation {
@@ -82,6 +100,8 @@ pub struct Preparation {
     pub source: String,
     /// The file, as the user named it.
     pub file: String,
+    /// Memory for lines of JSON.
+    pub spare: SpareLines,
 }
 
 impl Preparation {
@@ -99,7 +119,7 @@ impl Preparation {
         let rows = (output.batch.num_columns() != 0).then(|| match self.rows {
             RowForm::Batch => Rows::Batch(output.batch.clone()),
             RowForm::Json => {
-                let mut text = Vec::new();
+                let mut text = self.spare.take();
                 RowWriter::new(&output.batch, run.types()).write_rows(&mut text);
                 Rows::Json(text)
             }
@@ -126,11 +146,44 @@ pub struct Workers {
     turn: usize,
 }
 
-/// Starts a thread that reads, and gives what it reads.
-pub fn read_ahead(mut reader: ChunkReader) -> Receiver<io::Result<Chunk>> {
-    let (sender, receiver) = sync_channel(2 * WAITING);
-    std::thread::spawn(move || deal(&mut reader, &[sender]));
-    receiver
+/// Chunks for one who works alone.
+pub enum Chunks {
+    /// Read when they are asked for.
+    Direct(ChunkReader),
+    /// Read ahead by a thread.
+    Ahead(Receiver<io::Result<Chunk>>),
+}
+
+impl Chunks {
+    /// Starts a thread that reads ahead; none where only one core is to be used and the input is a mapped file, reading which is no work.
+    pub fn start(mut reader: ChunkReader, only_one_core: bool) -> Chunks {
+        if only_one_core && reader.is_mapped() {
+            return Chunks::Direct(reader);
+        }
+        let (sender, receiver) = sync_channel(2 * WAITING);
+        std::thread::spawn(move || deal(&mut reader, &[sender]));
+        Chunks::Ahead(receiver)
+    }
+
+    /// The next chunk; none at the end of the input. `pause` is called before it waits.
+    pub fn next(&mut self, pause: &mut dyn FnMut() -> io::Result<()>) -> Option<io::Result<Chunk>> {
+        match self {
+            Chunks::Direct(reader) => reader.next_chunk().transpose(),
+            Chunks::Ahead(chunks) => receive(chunks, pause),
+        }
+    }
+}
+
+/// The next one that a thread sends; none where it has ended. `pause` is called before this waits.
+fn receive<T>(from: &Receiver<io::Result<T>>, pause: &mut dyn FnMut() -> io::Result<()>) -> Option<io::Result<T>> {
+    match from.try_recv() {
+        Ok(result) => Some(result),
+        Err(TryRecvError::Disconnected) => None,
+        Err(TryRecvError::Empty) => match pause() {
+            Ok(()) => from.recv().ok(),
+            Err(error) => Some(Err(error)),
+        },
+    }
 }
 
 /// Deals chunks out in turn until the input ends, fails, or nobody wants them any more.
@@ -173,15 +226,8 @@ impl Workers {
     pub fn next(&mut self, pause: &mut dyn FnMut() -> io::Result<()>) -> Option<io::Result<ChunkResult>> {
         let results = &self.results[self.turn % self.results.len()];
         self.turn += 1;
-        match results.try_recv() {
-            Ok(result) => Some(result),
-            // Chunks were dealt out in this order, so the first worker without one says that there are no more.
-            Err(TryRecvError::Disconnected) => None,
-            Err(TryRecvError::Empty) => match pause() {
-                Ok(()) => results.recv().ok(),
-                Err(error) => Some(Err(error)),
-            },
-        }
+        // Chunks were dealt out in this order, so the first worker without one says that there are no more.
+        receive(results, pause)
     }
 
     /// Waits for the workers, which have nothing left to do, and gives what they counted.
