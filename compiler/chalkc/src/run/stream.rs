@@ -169,6 +169,9 @@ impl SourceRun {
         session: Option<&mut Session>,
         observer: &mut dyn Observer,
     ) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
         self.batch.push_lines(piece, lines, &self.resolvers.source).map_err(io::Error::other)?;
         lines.clear();
         self.run_batch(session, observer)
