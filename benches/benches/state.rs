@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 
 use chalk_artifact::manifest::AggregationKind;
 use chalk_benches::clock::thread_time;
+use chalk_catalog::ColumnBuilder;
+use chalk_catalog::ColumnData;
 use chalk_catalog::event::{EventColumn, EventData};
-use chalk_state::{DedupKey, DedupSet, EventBatch, Folded, Layout, Table, memory};
+use chalk_state::{ClosedWindow, DedupKey, DedupSet, EventBatch, Folded, Layout, Table, memory};
 use chalk_types::{Kind, Value};
 use events::{DAY, Distribution, MINUTE, Random, Stream, buckets, plan};
 use naive::{ByHand, Deques, Ids};
@@ -215,7 +217,8 @@ fn tumbling() {
         let mut stream = Stream::new(10_000, distribution, 7200, 0);
         let mut batches: Vec<EventBatch> = (0..TURN).map(|_| EventBatch::new(layout.plan())).collect();
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        let mut closed = Vec::new();
+        let (mut window, mut closed) = (ClosedWindow::new(&layout), Vec::new());
+        let (mut rows, mut failed) = (Vec::<usize>::new(), Vec::new());
         let mut windows = 0;
         for turn in 0..160 {
             batches.iter_mut().for_each(|batch| stream.fill(batch, BATCH));
@@ -224,13 +227,18 @@ fn tumbling() {
             for batch in &batches {
                 table.apply(batch, None, None).expect("no store");
                 let watermark_us = *batch.times_us.last().expect("rows");
-                for (window, start_us) in table.open_windows() {
+                for (number, start_us) in table.open_windows() {
                     if start_us + 10 * MINUTE <= watermark_us {
+                        window.clear();
+                        table.close(number, start_us, &mut window);
+                        rows.extend(rows.len()..window.len());
+                        rows.truncate(window.len());
                         closed.clear();
-                        table.close(window, start_us, &mut |key, folded| {
-                            let value = |leaf| folded.finish(leaf).expect("in range");
-                            closed.push((key.word(0), value(0), value(1), value(2), value(3), value(4), value(5)));
-                        });
+                        closed.extend(layout.plan().leaves.iter().enumerate().map(|(number, leaf)| {
+                            let mut column = ColumnBuilder::new(&leaf.ty.to_optional());
+                            window.finish_column(number, &rows, &mut column, &mut failed);
+                            column
+                        }));
                         is_closed = true;
                     }
                 }
@@ -239,7 +247,8 @@ fn tumbling() {
             batches.iter().for_each(|batch| by_hand.apply(batch));
             let end = thread_time();
             if is_closed {
-                check_closed(&closed, &mut by_hand.closed);
+                assert!(failed.is_empty(), "in range");
+                check_closed(&window, &closed, &mut by_hand.closed);
                 windows += 1;
             }
             if turn >= 20 {
@@ -256,22 +265,17 @@ fn tumbling() {
     println!();
 }
 
-type Closed = (u64, Value, Value, Value, Value, Value, Value);
-
-fn check_closed(ours: &[Closed], theirs: &mut [(u64, u64, f64, f64, f64, f64, i64)]) {
-    theirs.sort_unstable_by_key(|values| values.0.swap_bytes());
-    assert_eq!(ours.len(), theirs.len());
-    for (ours, theirs) in ours.iter().zip(theirs) {
-        let expected = (
-            theirs.0,
-            Value::Int(i128::from(theirs.1)),
-            Value::Float(theirs.2),
-            Value::Float(theirs.3),
-            Value::Float(theirs.4),
-            Value::Float(theirs.5),
-            Value::Int(i128::from(theirs.6)),
-        );
-        assert_eq!(*ours, expected);
+fn check_closed(window: &ClosedWindow, columns: &[ColumnBuilder], theirs: &mut [(u64, u64, f64, f64, f64, f64, i64)]) {
+    theirs.sort_unstable_by_key(|values| values.0 as i64);
+    assert_eq!(window.len(), theirs.len());
+    for (row, (key, count, sum, least, greatest, mean, points)) in theirs.iter().enumerate() {
+        let words = [*sum, *least, *greatest, *mean].map(f64::to_bits);
+        let expected = [*count, words[0], words[1], words[2], words[3], *points as u64];
+        let got = columns.iter().map(|column| match &column.data {
+            ColumnData::Width8(words) => words[row],
+            other => panic!("{other:?} has no words"),
+        });
+        assert_eq!((window.keys().word(row), got.collect::<Vec<_>>()), (*key, expected.to_vec()));
     }
 }
 

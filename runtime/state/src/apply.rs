@@ -14,9 +14,10 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::arena::Block;
 use crate::fold::Sources;
 use crate::group::Target;
-use crate::keyed::{DIRTY, FLAGS, KEY, KeyRef, Keyed, LAST_OFFSET, OPEN, USED, mix};
-use crate::layout::{Layout, SERIES_HEAD, StateKind};
+use crate::keyed::{DIRTY, FLAGS, KEY, KeyRef, Keyed, OPEN, STAMP, UNSTAMPED, USED, mix};
+use crate::layout::{LINE_WORDS, Layout, Series, StateKind};
 use crate::pages::prefetch;
+use crate::probe::{Guessed, NONE, stamp_of};
 use crate::table::ColdStore;
 use crate::{EventBatch, rows};
 
@@ -26,16 +27,14 @@ const PART: usize = 256;
 /// Bytes of entries and blocks up to which a table is taken to be in the second-level cache, where the processor hides latency by itself.
 const CACHED_BYTES: usize = 2 << 20;
 
-/// No number of an entry.
-const NONE: u32 = u32::MAX;
-
 /// Buffers of `apply`.
 #[derive(Default)]
 pub(crate) struct Work {
     hashes: Vec<u64>,
-    /// The entries that keys of a part are most probably: their numbers, and where they are; null where there is none.
-    ids: Vec<u32>,
-    entries: Vec<Target>,
+    /// The entries of a part's rows.
+    guessed: Guessed,
+    /// Rows of a part that have to be looked at one by one.
+    others: Vec<u32>,
     /// Per series, per row of the part: its bucket.
     numbers: Vec<i64>,
     /// Per series, per row of the part: the partial that it is added to.
@@ -44,6 +43,9 @@ pub(crate) struct Work {
     nowhere: Vec<u64>,
     /// Per series the first bucket that takes rows.
     lowest: Vec<i64>,
+    /// What entries are stamped with that have their open buckets where `stamped` says, per series; never 0.
+    stamp: u32,
+    stamped: Vec<i64>,
 }
 
 impl Work {
@@ -54,6 +56,10 @@ impl Work {
             numbers: vec![0; series * PART],
             targets: vec![Target(std::ptr::null_mut()); series * PART],
             nowhere: layout.empty.clone(),
+            guessed: Guessed::new(layout.entry_words()),
+            others: vec![0; PART],
+            stamp: 1,
+            stamped: vec![i64::MIN; series],
             ..Work::default()
         }
     }
@@ -67,11 +73,16 @@ struct Part<'a> {
     sources: &'a Sources<'a>,
     /// The first of them.
     start: usize,
+    /// Where all rows are newer than all entries and go to one bucket of each series: what entries that take them as they are are stamped with.
+    stamp: Option<u32>,
+    /// Whether their entries are guessed already.
+    is_guessed: bool,
 }
 
-/// Numbers of the buckets of the rows of a part.
-fn number(layout: &Layout, numbers: &mut [i64], times_us: &[i64]) {
-    let Some(first_us) = times_us.first() else { return };
+/// Numbers of the buckets of the rows of a part. Whether each series has them all in one bucket.
+fn number(layout: &Layout, numbers: &mut [i64], times_us: &[i64]) -> bool {
+    let Some(first_us) = times_us.first() else { return false };
+    let mut is_one = true;
     let (least_us, most_us) =
         times_us.iter().fold((*first_us, *first_us), |(least, most), time| (least.min(*time), most.max(*time)));
     for (series, numbers) in layout.series.iter().zip(numbers.chunks_exact_mut(PART)) {
@@ -83,6 +94,7 @@ fn number(layout: &Layout, numbers: &mut [i64], times_us: &[i64]) {
             numbers.fill(number);
             continue;
         }
+        is_one = false;
         for (into, time_us) in numbers.iter_mut().zip(times_us) {
             if *time_us < bounds.0 || *time_us > bounds.1 {
                 number = series.number(*time_us);
@@ -91,6 +103,7 @@ fn number(layout: &Layout, numbers: &mut [i64], times_us: &[i64]) {
             *into = number;
         }
     }
+    is_one
 }
 
 impl Keyed {
@@ -109,19 +122,24 @@ impl Keyed {
         work.lowest.clear();
         work.lowest.extend(self.first_number.iter().zip(&self.over_number).map(|(first, over)| *first.max(over)));
         let mut result = Ok(());
-        for start in (0..events.len()).step_by(PART) {
+        // A batch comes again where the store failed, and changes nothing where it is in.
+        let first = events.offsets.partition_point(|offset| *offset <= self.applied_offset);
+        for start in (first..events.len()).step_by(PART) {
             let part = start..(start + PART).min(events.len());
-            number(&layout, &mut work.numbers, &events.times_us[part.clone()]);
+            let last_offset = events.offsets[part.end - 1];
+            let is_one = number(&layout, &mut work.numbers, &events.times_us[part.clone()]);
+            let stamp = self.stamp(&mut work, is_one && events.offsets[start] > self.newest_offset);
             let is_cached = self.slab.held_bytes() + self.arena.used_bytes() <= CACHED_BYTES;
             self.hash_part(&mut work, keys, part.clone(), is_cached);
-            self.guess(&mut work);
-            if !is_cached {
-                self.look_ahead(&layout, &work);
+            let is_guessed = !is_cached || stamp.is_none() || !layout.is_word_key || !self.slab.is_one_piece();
+            if is_guessed {
+                self.guess(&mut work);
             }
-            let part = Part { layout: &layout, events, sources: &sources, start };
+            self.newest_offset = self.newest_offset.max(last_offset);
+            let part = Part { layout: &layout, events, sources: &sources, start, stamp, is_guessed };
             result = match &keys.data {
                 EventData::Words(words) => {
-                    let words = &words[part.start..];
+                    let words = &words[start..start + work.hashes.len()];
                     self.admit(part, &mut work, |position| KeyRef::Word(words[position]), cold)
                 }
                 EventData::Bytes { .. } => {
@@ -131,6 +149,7 @@ impl Keyed {
             if result.is_err() {
                 break;
             }
+            self.applied_offset = last_offset;
         }
         self.work = work;
         result
@@ -147,14 +166,14 @@ impl Keyed {
     ) -> Result<(), String> {
         // Loops over a number of series that is known are twice as fast.
         match &part.layout.series[..] {
-            [a] => self.admit_to(part, work, key, cold, [a.at]),
-            [a, b] => self.admit_to(part, work, key, cold, [a.at, b.at]),
-            [a, b, c] => self.admit_to(part, work, key, cold, [a.at, b.at, c.at]),
-            more => self.admit_to(part, work, key, cold, more.iter().map(|series| series.at).collect::<Vec<_>>()),
+            [a] => self.admit_to(part, work, key, cold, [*a]),
+            [a, b] => self.admit_to(part, work, key, cold, [*a, *b]),
+            [a, b, c] => self.admit_to(part, work, key, cold, [*a, *b, *c]),
+            more => self.admit_to(part, work, key, cold, more),
         }
     }
 
-    /// As `admit`, to series that begin at these places of an entry.
+    /// As `admit`, to these series.
     #[inline(always)]
     fn admit_to<'a>(
         &mut self,
@@ -162,55 +181,83 @@ impl Keyed {
         work: &mut Work,
         key: impl Fn(usize) -> KeyRef<'a>,
         cold: Option<&dyn ColdStore>,
-        series: impl AsRef<[usize]>,
+        series: impl AsRef<[Series]>,
     ) -> Result<(), String> {
-        let Part { layout, events, start, .. } = part;
-        let Work { hashes, ids, entries, numbers, targets, nowhere, lowest } = work;
-        let (series, nowhere) = (series.as_ref(), Target(nowhere.as_mut_ptr()));
-        let len = entries.len();
+        let Part { layout, events, start, stamp, is_guessed, .. } = part;
+        let Work { hashes, guessed, numbers, others, targets, nowhere, lowest, .. } = work;
+        let (series, last_offset_at) = (series.as_ref(), layout.last_offset_at());
+        let nowhere = Target(nowhere.as_mut_ptr());
+        let len = hashes.len();
         let offsets = &events.offsets[start..start + len];
+        let mut left = len;
+        if let Some(stamp) = stamp {
+            // SAFETY: nobody else has the table.
+            left = unsafe {
+                match &events.keys.as_ref().expect("events of keys have keys").data {
+                    EventData::Words(words) if !is_guessed => guessed.probe(
+                        self.index.guesses(),
+                        &self.slab,
+                        stamp,
+                        (hashes, &words[start..start + len]),
+                        others,
+                    ),
+                    _ => guessed.mark(stamp, |position, word| self.has_key(word, key(position)), others),
+                }
+            };
+            for (series, targets) in series.iter().zip(targets.chunks_exact_mut(PART)) {
+                for (target, entry) in targets.iter_mut().zip(&guessed.entries) {
+                    *target = Target(entry.0.wrapping_add(series.partial_at));
+                }
+            }
+        } else {
+            others.iter_mut().zip(0..).for_each(|(other, position)| *other = position);
+        }
+        let others = &others[..left];
+        self.look_ahead(layout, others, &guessed.entries, numbers);
         // What an entry's flags are, mostly.
         let usual = DIRTY | USED | ((1 << series.len()) - 1) << OPEN;
         let is_lowest = |(lowest, numbers): (&i64, &[i64])| numbers[..len].iter().all(|number| number >= lowest);
-        let is_usual = layout.events.is_none() && lowest.iter().zip(numbers.chunks_exact(PART)).all(is_lowest);
+        let is_usual =
+            stamp.is_none() && layout.events.is_none() && lowest.iter().zip(numbers.chunks_exact(PART)).all(is_lowest);
         // Rows from here on are not added yet.
         let mut pending = 0;
-        for position in 0..len {
-            let (entry, key, offset) = (entries[position].0, key(position), offsets[position]);
-            let is_in_open = |number: usize| {
-                // SAFETY: as below.
-                unsafe { *entry.add(series[number]) as i64 == numbers[number * PART + position] }
-            };
-            // SAFETY: the address is of an entry, all of whose words are initialised; nobody else has the table.
-            let is_as_usual = is_usual
-                && !entry.is_null()
-                && unsafe {
-                    self.has_key(*entry.add(KEY), key)
-                        && (*entry.add(LAST_OFFSET) as i64) < offset
-                        && *entry.add(FLAGS) & usual == usual
+        for (number, position) in others.iter().map(|position| *position as usize).enumerate() {
+            let (entry, key, offset) = (guessed.entries[position].0, key(position), offsets[position]);
+            // SAFETY: the address is of an entry or of `nobody`, all of whose words are initialised; nobody else has the table.
+            let word = |at: usize| unsafe { *entry.add(at) };
+            let is_in = |number: usize| word(series[number].at) as i64 == numbers[number * PART + position];
+            let is_as_usual = match stamp {
+                Some(stamp) => stamp_of(word(FLAGS)) == stamp && self.has_key(word(KEY), key),
+                None => {
+                    is_usual
+                        && word(FLAGS) & usual == usual
+                        && self.has_key(word(KEY), key)
+                        && (word(last_offset_at) as i64) < offset
+                        && (0..series.len()).all(is_in)
                 }
-                && (0..series.len()).all(is_in_open);
+            };
             if is_as_usual {
-                // SAFETY: as above.
-                unsafe { *entry.add(LAST_OFFSET) = offset as u64 };
-                for (number, at) in series.iter().enumerate() {
-                    targets[number * PART + position] = Target(entry.wrapping_add(at + SERIES_HEAD));
+                // SAFETY: as above; `nobody` has no flags.
+                unsafe { *entry.add(last_offset_at) = offset as u64 };
+                for (number, series) in series.iter().enumerate() {
+                    targets[number * PART + position] = Target(entry.wrapping_add(series.partial_at));
                 }
                 continue;
             }
             // An entry may have been made since the guess, never removed.
-            // SAFETY: as above.
-            let is_guess = !entry.is_null() && unsafe { self.has_key(*entry.add(KEY), key) };
-            let found = if is_guess { Ok(ids[position]) } else { self.find_or_make(hashes[position], key, cold) };
+            let is_guess = guessed.ids[position] != NONE && self.has_key(word(KEY), key);
+            let found =
+                if is_guess { Ok(guessed.ids[position]) } else { self.find_or_make(hashes[position], key, cold) };
             let id = match found {
                 Ok(id) => id,
                 Err(error) => {
+                    self.note_offsets(part, &guessed.entries, others, number, nowhere, targets);
                     // SAFETY: as below.
-                    unsafe { self.add_rows(part, targets, pending..position, nowhere) };
+                    unsafe { self.add_rows(part, targets, pending..len, nowhere) };
                     return Err(error);
                 }
             };
-            if self.slab.get(id)[LAST_OFFSET] as i64 >= offsets[pending] {
+            if self.slab.get(id)[last_offset_at] as i64 >= offsets[pending] {
                 // What is not added yet belongs to the entry's buckets as they are.
                 // SAFETY: as below.
                 unsafe { self.add_rows(part, targets, pending..position, nowhere) };
@@ -222,6 +269,33 @@ impl Keyed {
         // entry are closed, what is pending for it is added); `nowhere` is a partial of our own.
         unsafe { self.add_rows(part, targets, pending..len, nowhere) };
         Ok(())
+    }
+
+    /// The store failed, so `others` of a part are not admitted from the one at `failed` on; all other rows are going to be added, and are known by
+    /// the last offsets of their entries when the batch comes again.
+    #[cold]
+    fn note_offsets(
+        &mut self,
+        part: Part<'_>,
+        entries: &[Target],
+        others: &[u32],
+        failed: usize,
+        nowhere: Target,
+        targets: &mut [Target],
+    ) {
+        for position in &others[failed..] {
+            targets.iter_mut().skip(*position as usize).step_by(PART).for_each(|target| *target = nowhere);
+        }
+        // Those that were admitted one by one have noted theirs.
+        let mut others = others.iter().copied().peekable();
+        for (position, entry) in entries.iter().enumerate() {
+            if others.next_if_eq(&(position as u32)).is_none() {
+                // SAFETY: as in `admit_to`.
+                unsafe {
+                    *entry.0.add(part.layout.last_offset_at()) = part.events.offsets[part.start + position] as u64
+                };
+            }
+        }
     }
 
     /// Admits a row whose entry is not as entries mostly are. Nothing is pending for the entry.
@@ -236,14 +310,14 @@ impl Keyed {
         nowhere: Target,
         targets: &mut [Target],
     ) {
-        let Part { layout, events, start, sources } = part;
+        let Part { layout, events, start, sources, stamp, .. } = part;
         let (row, entry) = (start + position, self.slab.get_mut(id));
         let offset = events.offsets[row];
         let targets = targets.iter_mut().skip(position).step_by(PART);
-        if offset <= entry[LAST_OFFSET] as i64 {
+        if offset <= entry[layout.last_offset_at()] as i64 {
             return targets.for_each(|target| *target = nowhere);
         }
-        entry[LAST_OFFSET] = offset as u64;
+        entry[layout.last_offset_at()] = offset as u64;
         let flags = entry[FLAGS];
         if flags & (DIRTY | USED) != DIRTY | USED {
             entry[FLAGS] = flags | DIRTY | USED;
@@ -251,18 +325,24 @@ impl Keyed {
                 self.dirty.push_back(id);
             }
         }
+        let mut is_stamped = true;
         for (number, (series, target)) in layout.series.iter().zip(targets).enumerate() {
             let (entry, bucket) = (self.slab.get_mut(id), numbers[number * PART + position]);
             let is_open = flags >> (OPEN + number as u32) & 1 == 1;
             *target = if bucket < lowest[number] {
                 nowhere
             } else if is_open && entry[series.at] as i64 == bucket {
-                Target(self.slab.at(id).wrapping_add(series.at + SERIES_HEAD))
+                Target(self.slab.at(id).wrapping_add(series.partial_at))
             } else if self.place_elsewhere(layout, id, row, sources, number, bucket) {
                 nowhere
             } else {
-                Target(self.slab.at(id).wrapping_add(series.at + SERIES_HEAD))
+                Target(self.slab.at(id).wrapping_add(series.partial_at))
             };
+            is_stamped &= *target != nowhere;
+        }
+        if let Some(stamp) = stamp.filter(|_| is_stamped) {
+            let entry = self.slab.get_mut(id);
+            entry[FLAGS] = (entry[FLAGS] & UNSTAMPED) | u64::from(stamp) << STAMP;
         }
         if let Some(kept) = &layout.events
             && self.events_until_us.is_none_or(|until_us| events.times_us[row] > until_us)
@@ -302,6 +382,27 @@ impl Keyed {
         }
     }
 
+    /// What entries are stamped with that take rows of the buckets in `numbers` as they are, where there can be such entries.
+    fn stamp(&mut self, work: &mut Work, is_one: bool) -> Option<u32> {
+        let numbers = || work.numbers.iter().step_by(PART);
+        if !is_one
+            || self.layout.events.is_some()
+            || numbers().zip(&work.lowest).any(|(number, lowest)| number < lowest)
+        {
+            return None;
+        }
+        if !numbers().eq(&work.stamped) {
+            work.stamped.clear();
+            work.stamped.extend(work.numbers.iter().step_by(PART));
+            work.stamp = work.stamp.wrapping_add(1).max(1);
+            if work.stamp == 1 {
+                // All were used once: the oldest must not be taken for new ones.
+                (0..self.slab.end()).for_each(|id| self.slab.get_mut(id)[FLAGS] &= UNSTAMPED);
+            }
+        }
+        Some(work.stamp)
+    }
+
     /// Hashes of the keys of a part, with their lines of the index under way.
     fn hash_part(&self, work: &mut Work, keys: &EventColumn, part: Range<usize>, is_cached: bool) {
         work.hashes.clear();
@@ -318,45 +419,31 @@ impl Keyed {
 
     /// The entries that keys of a part are most probably, with their memory under way.
     fn guess(&self, work: &mut Work) {
-        let last = self.layout.entry_words().min(32) - 1;
-        work.ids.clear();
-        self.index.guess_all(&work.hashes, &mut work.ids, NONE);
-        work.entries.clear();
-        work.entries.extend(work.ids.iter().map(|id| {
-            if *id == NONE {
-                return Target(std::ptr::null_mut());
-            }
-            let entry = self.slab.at(*id);
-            prefetch(entry);
-            prefetch(entry.wrapping_add(last));
-            Target(entry)
-        }));
-        // An entry of up to twelve words begins at the half of a line, so that it is in two lines.
-        if last >= 12 {
-            for entry in &work.entries {
-                (8..last).step_by(8).for_each(|word| prefetch(entry.0.wrapping_add(word)));
-            }
-        }
+        let last = self.layout.entry_words().min(32);
+        let Work { hashes, guessed, .. } = work;
+        guessed.guess(self.index.guesses(), &self.slab, hashes, |entry| {
+            (0..last).step_by(LINE_WORDS).for_each(|word| prefetch(entry.wrapping_add(word)));
+        });
         if !self.layout.is_word_key {
-            for entry in work.entries.iter().filter(|entry| !entry.0.is_null()) {
+            for (entry, _) in guessed.entries.iter().zip(&guessed.ids).filter(|(_, id)| **id != NONE) {
                 // SAFETY: as in `admit_to`.
                 prefetch(self.arena.at(Block(unsafe { *entry.0.add(KEY) })));
             }
         }
     }
 
-    /// Asks for blocks of a part that are going to be changed: first their heads, then the rows at their ends, which the heads tell.
-    fn look_ahead(&self, layout: &Layout, work: &Work) {
-        if layout.kind == StateKind::Total {
+    /// Asks for blocks of rows' entries that are going to be changed: first their heads, then the rows at their ends, which the heads tell.
+    fn look_ahead(&self, layout: &Layout, others: &[u32], entries: &[Target], numbers: &[i64]) {
+        if layout.kind == StateKind::Total || self.arena.used_bytes() <= CACHED_BYTES {
             return;
         }
         let stride = layout.row_words();
         for is_second in [false, true] {
-            for (position, entry) in work.entries.iter().enumerate().filter(|(_, entry)| !entry.0.is_null()) {
+            for position in others.iter().map(|position| *position as usize) {
                 // SAFETY: as in `admit_to`; nothing changes it meanwhile.
-                let entry = unsafe { std::slice::from_raw_parts(entry.0, layout.entry_words()) };
+                let entry = unsafe { std::slice::from_raw_parts(entries[position].0, layout.entry_words()) };
                 for (number, series) in layout.series.iter().enumerate() {
-                    if entry[series.at] as i64 != work.numbers[number * PART + position] {
+                    if entry[series.at] as i64 != numbers[number * PART + position] {
                         self.prefetch_rows(Block(entry[series.at + 1]), stride, is_second);
                     }
                 }

@@ -7,8 +7,10 @@
 //!
 //! This file must not know keys, windows or where partials lie.
 
+use chalk_catalog::ColumnBuilder;
 use chalk_catalog::aggregate::{Event, Fold, Heap, float_rank};
 use chalk_catalog::event::{EventColumn, EventData};
+use chalk_types::Value;
 
 use crate::EventBatch;
 use crate::arena::{Arena, Block};
@@ -311,6 +313,69 @@ pub(crate) fn clear(layout: &Layout, partial: &mut [u64], heap: &mut Heap) {
         leaf.aggregate.clear(&mut partial[leaf.at..leaf.at + leaf.words], heap);
     }
     partial.copy_from_slice(&layout.empty);
+}
+
+/// Partials whose leaves are finished together.
+const FINISHED: usize = 512;
+
+/// No fold has more words.
+const FOLD_WORDS: usize = 4;
+
+/// The words of a fold as the catalogue knows them, so many a partial: all zeros where nothing counted.
+fn fold_words(layout: &Layout, atoms: &[usize], partials: &[&[u64]], count: usize, all: &mut [u64]) {
+    let mut word = 0;
+    for atom in atoms.iter().map(|atom| &layout.atoms[*atom]) {
+        for at in atom.at..atom.at + atom.operation.words() {
+            // Word by word: a loop over partials is all that each costs.
+            for (words, partial) in all.chunks_exact_mut(count).zip(partials) {
+                words[word] = partial[at];
+            }
+            word += 1;
+        }
+    }
+    if count > 1 && layout.atoms[atoms[0]].operation == Operation::Count {
+        all.chunks_exact_mut(count).filter(|words| words[0] == 0).for_each(|words| words.fill(0));
+    }
+}
+
+/// The result of a leaf.
+pub(crate) fn finish(layout: &Layout, partial: &[u64], heap: &Heap, leaf: usize) -> Result<Value, String> {
+    let leaf = &layout.leaves[leaf];
+    let Some(atoms) = &leaf.atoms else {
+        return leaf.aggregate.finish(&partial[leaf.at..leaf.at + leaf.words], heap);
+    };
+    let mut words = [0; FOLD_WORDS];
+    let words = &mut words[..leaf.aggregate.words()];
+    fold_words(layout, atoms, &[partial], words.len(), words);
+    leaf.aggregate.finish(words, heap)
+}
+
+/// The results of a leaf for many partials, as [`Aggregate::finish_all`](chalk_catalog::aggregate::Aggregate::finish_all) gives them.
+pub(crate) fn finish_all(
+    layout: &Layout,
+    partials: &[&[u64]],
+    heap: &Heap,
+    leaf: usize,
+    out: &mut ColumnBuilder,
+    failed: &mut Vec<(usize, String)>,
+) {
+    let leaf = &layout.leaves[leaf];
+    let count = leaf.aggregate.words();
+    let mut words = Vec::with_capacity(count * partials.len().min(FINISHED));
+    out.reserve(partials.len());
+    for (number, part) in partials.chunks(FINISHED).enumerate() {
+        words.clear();
+        match &leaf.atoms {
+            None => part.iter().for_each(|partial| words.extend_from_slice(&partial[leaf.at..leaf.at + count])),
+            Some(atoms) => {
+                words.resize(part.len() * count, 0);
+                fold_words(layout, atoms, part, count, &mut words);
+            }
+        }
+        let before = failed.len();
+        leaf.aggregate.finish_all(&words, heap, out, failed);
+        failed[before..].iter_mut().for_each(|(position, _)| *position += number * FINISHED);
+    }
 }
 
 /// Adds kept events, in order, to a partial.

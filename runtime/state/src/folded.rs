@@ -10,7 +10,7 @@ use chalk_catalog::aggregate::Heap;
 use chalk_types::Value;
 
 use crate::Layout;
-use crate::fold::{self, Operation};
+use crate::fold;
 
 /// Partials of all leaves, with a heap of their own.
 #[derive(Debug)]
@@ -62,23 +62,7 @@ impl Folded {
 
     /// The result of a leaf; an error (`integer overflow`) fails whoever asks.
     pub fn finish(&self, leaf: usize) -> Result<Value, String> {
-        let layout = &*self.layout;
-        let leaf = &layout.leaves[leaf];
-        let Some(atoms) = &leaf.atoms else {
-            return leaf.aggregate.finish(&self.words[leaf.at..leaf.at + leaf.words], &self.heap);
-        };
-        // The words that the catalogue knows: all zeros where nothing counted.
-        let mut words = [0; 4];
-        let mut len = 0;
-        for atom in atoms.iter().map(|atom| &layout.atoms[*atom]) {
-            let own = &self.words[atom.at..atom.at + atom.operation.words()];
-            words[len..len + own.len()].copy_from_slice(own);
-            len += own.len();
-        }
-        if layout.atoms[atoms[0]].operation == Operation::Count && words[0] == 0 {
-            words = [0; 4];
-        }
-        leaf.aggregate.finish(&words[..len], &self.heap)
+        fold::finish(&self.layout, &self.words, &self.heap, leaf)
     }
 
     /// Whether no event came into it, one that no leaf counts included.

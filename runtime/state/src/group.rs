@@ -126,7 +126,7 @@ unsafe fn count(group: &Group<'_>, targets: &[Target], _: usize) {
 }
 
 macro_rules! add_all {
-    ($name:ident, $sum:expr, $min:ident, $max:ident) => {
+    ($name:ident, $sum:ident, $extremes:ident) => {
         /// # Safety
         /// As `Group::add_all`.
         unsafe fn $name<const ATOMS: u8>(group: &Group<'_>, targets: &[Target], first: usize) {
@@ -140,11 +140,8 @@ macro_rules! add_all {
                     if ATOMS & SUM != 0 {
                         $sum(target.0.add(sum), *word);
                     }
-                    if ATOMS & MIN != 0 {
-                        Operation::$min.join(&mut *target.0.add(min), *word);
-                    }
-                    if ATOMS & MAX != 0 {
-                        Operation::$max.join(&mut *target.0.add(max), *word);
+                    if ATOMS & (MIN | MAX) != 0 {
+                        $extremes::<ATOMS>(target.0.add(min), target.0.add(max), *word);
                     }
                 }
             }
@@ -152,9 +149,55 @@ macro_rules! add_all {
     };
 }
 
-add_all!(float, add_float, MinFloat, MaxFloat);
-add_all!(signed, add_signed, MinInt, MaxInt);
-add_all!(unsigned, add_unsigned, MinInt, MaxInt);
+add_all!(float, add_float, float_extremes);
+add_all!(signed, add_signed, int_extremes);
+add_all!(unsigned, add_unsigned, int_extremes);
+
+/// # Safety
+/// The addresses are of a word each, where there is that atom.
+#[inline(always)]
+unsafe fn int_extremes<const ATOMS: u8>(min: *mut u64, max: *mut u64, word: u64) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if ATOMS & MIN != 0 {
+            Operation::MinInt.join(&mut *min, word);
+        }
+        if ATOMS & MAX != 0 {
+            Operation::MaxInt.join(&mut *max, word);
+        }
+    }
+}
+
+/// Without branches on what is greater, which nothing foretells: a value that is neither zero nor NaN is ordered by one comparison of floats,
+/// the held one's being NaN included (the greatest, and what a minimum begins with).
+///
+/// # Safety
+/// As `int_extremes`.
+#[inline(always)]
+unsafe fn float_extremes<const ATOMS: u8>(min: *mut u64, max: *mut u64, word: u64) {
+    let value = f64::from_bits(word);
+    let is_ordered = value.abs() > 0.0;
+    // SAFETY: as the caller promises; words and floats are alike in size and alignment.
+    unsafe {
+        if !is_ordered {
+            if ATOMS & MIN != 0 {
+                Operation::MinFloat.join(&mut *min, word);
+            }
+            if ATOMS & MAX != 0 {
+                Operation::MaxFloat.join(&mut *max, word);
+            }
+            return;
+        }
+        if ATOMS & MIN != 0 {
+            let held = min.cast::<f64>();
+            *held = if *held < value { *held } else { value };
+        }
+        if ATOMS & MAX != 0 {
+            let held = max.cast::<f64>();
+            *held = if *held < value { value } else { *held };
+        }
+    }
+}
 
 /// # Safety
 /// The address is of a word.

@@ -11,8 +11,8 @@ use chalk_types::{codec::put_sized, varint};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::arena::{Arena, Block};
-use crate::keyed::{FLAGS, KeyRef, Keyed, LAST_OFFSET, OPEN, STORED, USED};
-use crate::layout::{KeptEvents, Layout, SERIES_HEAD, StateKind};
+use crate::keyed::{FLAGS, KeyRef, Keyed, OPEN, STORED, USED};
+use crate::layout::{KeptEvents, Layout, StateKind};
 use crate::rows;
 
 const VERSION: u8 = 1;
@@ -72,7 +72,9 @@ impl Keyed {
     pub(crate) fn put_image(&self, id: u32, out: &mut Vec<u8>) {
         let (layout, entry, begin) = (&*self.layout, self.slab.get(id), out.len());
         out.push(VERSION);
-        out.extend_from_slice(&entry[LAST_OFFSET].to_le_bytes());
+        // All events up to the last that was applied are in, be they the key's or not.
+        let last_offset = self.applied_offset.max(entry[layout.last_offset_at()] as i64);
+        out.extend_from_slice(&last_offset.to_le_bytes());
         for (number, series) in layout.series.iter().enumerate() {
             out.push((entry[FLAGS] >> (OPEN + number as u32) & 1) as u8);
             out.extend_from_slice(&entry[series.at].to_le_bytes());
@@ -88,7 +90,7 @@ impl Keyed {
                 put_partial(layout, &row[1..], &self.heap, out);
             }
             if entry[FLAGS] >> (OPEN + number as u32) & 1 == 1 {
-                put_partial(layout, &entry[series.at + SERIES_HEAD..][..layout.words], &self.heap, out);
+                put_partial(layout, &entry[series.partial_at..][..layout.words], &self.heap, out);
             }
         }
         if let Some(kept) = &layout.events {
@@ -108,7 +110,9 @@ impl Keyed {
             self.remove(id, false);
             return Err(DAMAGED.to_owned());
         }
-        self.slab.get_mut(id)[FLAGS] |= STORED | USED;
+        let entry = self.slab.get_mut(id);
+        entry[FLAGS] |= STORED | USED;
+        self.newest_offset = self.newest_offset.max(entry[self.layout.last_offset_at()] as i64);
         self.trim(&self.layout.clone(), id);
         self.note_windows(id);
         Ok(id)
@@ -119,7 +123,7 @@ impl Keyed {
         if varint::take_array::<1>(input)? != [VERSION] {
             return None;
         }
-        self.slab.get_mut(id)[LAST_OFFSET] = take_word(input)?;
+        self.slab.get_mut(id)[layout.last_offset_at()] = take_word(input)?;
         let mut heads = Vec::with_capacity(layout.series.len());
         for _ in &layout.series {
             let [is_open] = varint::take_array(input)?;
@@ -150,7 +154,7 @@ impl Keyed {
                 let entry = self.slab.get_mut(id);
                 entry[series.at] = open;
                 entry[FLAGS] |= 1 << (OPEN + number as u32);
-                let partial = &mut entry[series.at + SERIES_HEAD..][..layout.words];
+                let partial = &mut entry[series.partial_at..][..layout.words];
                 take_partial(&layout, input, partial, &mut self.heap)?;
             } else if is_open != 0 || before.is_some() {
                 return None;

@@ -20,7 +20,7 @@ const HUGE_FROM_SEGMENTS: usize = 16;
 
 #[repr(C)]
 struct Line {
-    /// 0 = free.
+    /// 0 = free; its number is 0 then.
     tags: [u8; SLOTS],
     /// Keys of this line, or of lines before it, that went on to later lines.
     passed: u32,
@@ -28,6 +28,9 @@ struct Line {
 }
 
 const _: () = assert!(size_of::<Line>() == LINE_WORDS * 8 && align_of::<Line>() <= 8);
+
+/// The line of an index without memory, which is never written to.
+static FREE: Line = Line { tags: [0; SLOTS], passed: 0, ids: [0; SLOTS] };
 
 /// The first line of a segment, and the segment's number.
 #[derive(Clone, Copy)]
@@ -46,7 +49,7 @@ struct Segment {
 pub(crate) struct Index {
     pieces: Vec<Pages>,
     segments: Vec<Segment>,
-    /// By the first `depth` bits of the hash the first line of the segment; dangling as long as there are no pieces.
+    /// By the first `depth` bits of the hash the first line of the segment; `FREE` as long as there are no pieces.
     directory: Vec<Lines>,
     depth: u32,
     /// Lines of a segment less one: the only segment starts small.
@@ -60,7 +63,9 @@ unsafe impl Sync for Lines {}
 
 #[inline]
 fn tag_of(hash: u64) -> u8 {
-    (hash >> 16) as u8 | 0x80
+    // All values but that of a free slot: a wrong guess costs a second look.
+    let tag = (hash >> 16) as u8;
+    tag + u8::from(tag == 0)
 }
 
 /// A bit per slot whose tag is this.
@@ -80,13 +85,52 @@ fn matches(line: &Line, tag: u8) -> u32 {
     }
 }
 
+/// What guessing needs of an index.
+#[derive(Clone, Copy)]
+pub(crate) struct Guesses<'a> {
+    directory: &'a [Lines],
+    shift: u32,
+    line_mask: usize,
+}
+
+impl Guesses<'_> {
+    /// The line of a hash, and its slots that have the hash's tag.
+    #[inline(always)]
+    fn line(&self, hash: u64) -> (&Line, u32) {
+        let lines = self.directory[((hash >> 1) >> self.shift) as usize];
+        // SAFETY: as in `Index::line`; the index does not change meanwhile, because it is borrowed.
+        let line = unsafe { &*lines.first.add(hash as usize & self.line_mask) };
+        (line, matches(line, tag_of(hash)))
+    }
+
+    /// A number that is probably the hash's; none where its line has none.
+    #[inline(always)]
+    pub(crate) fn of(&self, hash: u64) -> Option<u32> {
+        let (line, bits) = self.line(hash);
+        (bits != 0).then(|| line.ids[bits.trailing_zeros() as usize])
+    }
+
+    /// All numbers of the hash's line that may be the hash's.
+    pub(crate) fn all_of(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
+        let (line, bits) = self.line(hash);
+        (0..SLOTS).filter(move |slot| bits >> slot & 1 == 1).map(|slot| line.ids[slot])
+    }
+
+    /// A number that is probably the hash's; where its line has none, some other number that is kept, or 0.
+    #[inline(always)]
+    pub(crate) fn of_any(&self, hash: u64) -> u32 {
+        let (line, bits) = self.line(hash);
+        line.ids[(bits | 1 << (SLOTS - 1)).trailing_zeros() as usize]
+    }
+}
+
 impl Index {
     /// No keys.
     pub(crate) fn new() -> Index {
         Index {
             pieces: Vec::new(),
             segments: vec![Segment { keys: 0, depth: 0 }],
-            directory: vec![Lines { first: std::ptr::null_mut(), segment: 0 }],
+            directory: vec![Lines { first: std::ptr::from_ref(&FREE).cast_mut(), segment: 0 }],
             depth: 0,
             line_mask: 0,
         }
@@ -106,14 +150,14 @@ impl Index {
     /// A line of a segment; `at` is masked to the lines that there are.
     #[inline(always)]
     fn line(&self, lines: Lines, at: usize) -> &Line {
-        // SAFETY: `first` is the first of at least `line_mask + 1` lines in a piece of zeroed memory of our own, aligned to its page (callers have seen
-        // that there are pieces); any bits are a `Line`.
+        // SAFETY: `first` is the first of at least `line_mask + 1` lines in a piece of zeroed memory of our own, aligned to its page, or the only one,
+        // `FREE`; any bits are a `Line`.
         unsafe { &*lines.first.add(at & self.line_mask) }
     }
 
     #[inline(always)]
     fn line_mut(&mut self, lines: Lines, at: usize) -> &mut Line {
-        // SAFETY: as above, and `&mut self` says that nobody else looks.
+        // SAFETY: as above, and `&mut self` says that nobody else looks; callers have seen that there are pieces.
         unsafe { &mut *lines.first.add(at & self.line_mask) }
     }
 
@@ -123,28 +167,15 @@ impl Index {
         prefetch(self.lines(hash).first.wrapping_add(hash as usize & self.line_mask).cast());
     }
 
-    /// Per hash a number that is probably the hash's, `none` where its line has none.
-    #[inline]
-    pub(crate) fn guess_all(&self, hashes: &[u64], into: &mut Vec<u32>, none: u32) {
-        if self.pieces.is_empty() {
-            return into.extend(hashes.iter().map(|_| none));
-        }
-        let (directory, depth) = (&self.directory[..], self.depth);
-        into.extend(hashes.iter().map(|hash| {
-            let line = self.line(directory[((hash >> 1) >> (63 - depth)) as usize], *hash as usize);
-            let bits = matches(line, tag_of(*hash));
-            // Without a branch: a number is read whether it is one or not.
-            let id = line.ids[(bits | 1 << (SLOTS - 1)).trailing_zeros() as usize];
-            if bits == 0 { none } else { id }
-        }));
+    /// For guessing many at once.
+    #[inline(always)]
+    pub(crate) fn guesses(&self) -> Guesses<'_> {
+        Guesses { directory: &self.directory, shift: 63 - self.depth, line_mask: self.line_mask }
     }
 
     /// The number that is kept under the hash, and that `is_it` says yes to.
     #[inline]
     pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        if self.pieces.is_empty() {
-            return None;
-        }
         let lines = self.lines(hash);
         let mut at = hash as usize;
         for _ in 0..=self.line_mask {
@@ -206,7 +237,7 @@ impl Index {
             let line = self.line_mut(lines, at);
             let taken = line.tags.iter().zip(&line.ids).filter(|(tag, _)| **tag != 0);
             kept.extend(taken.map(|(_, id)| *id));
-            (line.tags, line.passed) = ([0; SLOTS], 0);
+            *line = Line { ..FREE };
         }
         if self.line_mask + 1 < SEGMENT_LINES {
             self.line_mask = self.line_mask * 2 + 1;
@@ -254,7 +285,7 @@ impl Index {
             let line = self.line_mut(lines, at);
             let found = (0..SLOTS).find(|slot| line.tags[*slot] != 0 && line.ids[*slot] == id);
             if let Some(slot) = found {
-                line.tags[slot] = 0;
+                (line.tags[slot], line.ids[slot]) = (0, 0);
                 self.segments[lines.segment as usize].keys -= 1;
                 return;
             }

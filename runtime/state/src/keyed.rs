@@ -1,7 +1,8 @@
 //! Entries of keys: what they are, how they are found, made and freed.
 //!
-//! An entry is a row of words in a slab: key · last offset · flags · per series of buckets (number of the open bucket · block of
-//! closed ones · partials of the open one) · block of kept events. Closed buckets and events are sorted rows in blocks.
+//! An entry is a row of words in a slab: key · flags · per series of buckets the partials of the open one · last offset · per series (number of
+//! the open bucket · block of closed ones) · block of kept events. What most updates touch comes first. Closed buckets and
+//! events are sorted rows in blocks.
 //!
 //! This file must not know how entries are updated, how windows are read, or how the store keeps them.
 
@@ -16,15 +17,14 @@ use crate::apply::Work;
 use crate::arena::{Arena, Block};
 use crate::fold;
 use crate::index::Index;
-use crate::layout::{KeptEvents, Layout, SERIES_HEAD, Series, StateKind};
+use crate::layout::{KeptEvents, Layout, Series, StateKind};
 use crate::slab::Slab;
 use crate::table::ColdStore;
 use crate::{Folded, rows};
 
 /// Places of an entry's first words.
 pub(crate) const KEY: usize = 0;
-pub(crate) const LAST_OFFSET: usize = 1;
-pub(crate) const FLAGS: usize = 2;
+pub(crate) const FLAGS: usize = 1;
 
 /// Changed since its image was taken.
 pub(crate) const DIRTY: u64 = 1;
@@ -36,6 +36,11 @@ pub(crate) const STORED: u64 = 4;
 pub(crate) const LIVE: u64 = 8;
 /// From here a bit per series: whether it has an open bucket.
 pub(crate) const OPEN: u32 = 8;
+/// From here the stamp of the update that left the entry as entries mostly are, 0 where something changed since: one comparison tells that
+/// it is dirty and used and has its open buckets where the stamp's rows go. Who takes a flag away or moves a bucket takes the stamp away.
+pub(crate) const STAMP: u32 = 32;
+/// Flags without the stamp.
+pub(crate) const UNSTAMPED: u64 = (1 << STAMP) - 1;
 
 /// Entries of keys.
 pub(crate) struct Keyed {
@@ -50,6 +55,8 @@ pub(crate) struct Keyed {
     pub(crate) gone: VecDeque<Box<[u8]>>,
     /// Tumbling: per window, by start and position of the length, its number and the entries that have it.
     pub(crate) open: BTreeMap<(i64, usize), (i64, Vec<u32>)>,
+    /// Tumbling: a list of a closed window, for the next one that opens.
+    pub(crate) spare: Vec<u32>,
     /// Tumbling: per length, entries of which nothing was left when a window was closed.
     pub(crate) bare: Vec<Vec<u32>>,
     /// Per series the first bucket that some window can still see, or, tumbling, that has not run.
@@ -65,6 +72,10 @@ pub(crate) struct Keyed {
     pub(crate) edge: Folded,
     pub(crate) columns: Vec<EventColumn>,
     pub(crate) seed: u64,
+    /// Events up to it are in, or are in images that were loaded.
+    pub(crate) applied_offset: i64,
+    /// No entry has a later last offset, and no event after it is in.
+    pub(crate) newest_offset: i64,
     pub(crate) work: Work,
 }
 
@@ -82,6 +93,27 @@ impl<'a> KeyRef<'a> {
         match &column.data {
             EventData::Words(words) => KeyRef::Word(words[row]),
             EventData::Bytes { .. } => KeyRef::Bytes(column.bytes(row)),
+        }
+    }
+
+    /// Appends it to a column of keys.
+    pub(crate) fn push_to(self, column: &mut EventColumn) {
+        match (&mut column.data, self) {
+            (EventData::Words(words), KeyRef::Word(word)) => words.push(word),
+            (EventData::Bytes { ends, bytes }, KeyRef::Bytes(key)) => {
+                bytes.extend_from_slice(key);
+                ends.push(bytes.len() as u32);
+            }
+            _ => panic!("keys of a table are of one kind"),
+        }
+    }
+
+    /// Which comes first in a window that is closed: words as signed integers, others by their bytes.
+    pub(crate) fn order(self, other: KeyRef<'_>) -> std::cmp::Ordering {
+        match (self, other) {
+            (KeyRef::Word(a), KeyRef::Word(b)) => (a as i64).cmp(&(b as i64)),
+            (KeyRef::Bytes(a), KeyRef::Bytes(b)) => a.cmp(b),
+            _ => panic!("keys of a table are of one kind"),
         }
     }
 
@@ -114,6 +146,7 @@ impl Keyed {
             dirty: VecDeque::new(),
             gone: VecDeque::new(),
             open: BTreeMap::new(),
+            spare: Vec::new(),
             bare: vec![Vec::new(); series],
             first_number: vec![i64::MIN; series],
             over_number: vec![i64::MIN; series],
@@ -123,6 +156,8 @@ impl Keyed {
             edge: Folded::new(layout),
             columns: Vec::new(),
             seed: seed(),
+            applied_offset: i64::MIN,
+            newest_offset: i64::MIN,
             work: Work::new(layout),
             layout: layout.clone(),
         }
@@ -183,7 +218,7 @@ impl Keyed {
         };
         let id = self.slab.insert();
         let entry = self.slab.get_mut(id);
-        (entry[KEY], entry[LAST_OFFSET], entry[FLAGS]) = (word, i64::MIN as u64, LIVE);
+        (entry[KEY], entry[self.layout.last_offset_at()], entry[FLAGS]) = (word, i64::MIN as u64, LIVE);
         let (slab, arena, seed, is_word) = (&self.slab, &self.arena, self.seed, self.layout.is_word_key);
         self.index.insert(hash, id, |id| {
             let word = slab.get(id)[KEY];
@@ -232,9 +267,9 @@ impl Keyed {
     /// Forgets the open bucket of a series.
     pub(crate) fn drop_open(&mut self, layout: &Layout, id: u32, number: usize, series: &Series) {
         let entry = self.slab.get_mut(id);
-        entry[FLAGS] &= !(1 << (OPEN + number as u32));
+        entry[FLAGS] &= UNSTAMPED & !(1 << (OPEN + number as u32));
         entry[series.at] = 0;
-        fold::clear(layout, &mut entry[series.at + SERIES_HEAD..][..layout.words], &mut self.heap);
+        fold::clear(layout, &mut entry[series.partial_at..][..layout.words], &mut self.heap);
     }
 
     /// Forgets the first kept events, at most all.
@@ -266,7 +301,8 @@ impl Keyed {
     pub(crate) fn note_window(&mut self, id: u32, number: usize, bucket: i64) {
         if self.layout.kind == StateKind::Tumbling {
             let (start_us, _) = self.layout.series[number].bounds(bucket);
-            self.open.entry((start_us, number)).or_insert_with(|| (bucket, Vec::new())).1.push(id);
+            let spare = &mut self.spare;
+            self.open.entry((start_us, number)).or_insert_with(|| (bucket, std::mem::take(spare))).1.push(id);
         }
     }
 }

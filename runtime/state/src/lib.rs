@@ -12,6 +12,7 @@
 mod apply;
 mod arena;
 pub mod batch;
+pub mod closed;
 pub mod dedup;
 mod fold;
 pub mod folded;
@@ -24,6 +25,7 @@ pub mod memory;
 mod messages;
 mod pages;
 mod place;
+mod probe;
 mod read;
 mod rows;
 mod slab;
@@ -33,6 +35,7 @@ mod tumbling;
 pub mod watermark;
 
 pub use batch::EventBatch;
+pub use closed::ClosedWindow;
 pub use dedup::{DedupKey, DedupSet};
 pub use folded::Folded;
 pub use layout::Layout;

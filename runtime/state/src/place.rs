@@ -6,8 +6,8 @@
 
 use crate::arena::Block;
 use crate::fold::{self, Sources};
-use crate::keyed::{FLAGS, Keyed, OPEN};
-use crate::layout::{KeptEvents, Layout, SERIES_HEAD, Series, StateKind};
+use crate::keyed::{FLAGS, Keyed, OPEN, UNSTAMPED};
+use crate::layout::{KeptEvents, Layout, Series, StateKind};
 use crate::{EventBatch, rows};
 
 impl Keyed {
@@ -46,9 +46,9 @@ impl Keyed {
         }
         self.note_window(id, number, bucket);
         let entry = self.slab.get_mut(id);
-        entry[FLAGS] |= 1 << (OPEN + number as u32);
+        entry[FLAGS] = (entry[FLAGS] & UNSTAMPED) | 1 << (OPEN + number as u32);
         entry[series.at] = bucket as u64;
-        let open = &mut entry[series.at + SERIES_HEAD..][..stride - 1];
+        let open = &mut entry[series.partial_at..][..stride - 1];
         open.copy_from_slice(&layout.empty);
         false
     }
@@ -60,7 +60,7 @@ impl Keyed {
         let mut block = Block(entry[series.at + 1]);
         let is_expiring = layout.kind != StateKind::Tumbling;
         if is_expiring && (entry[series.at] as i64) < self.first_number[number] {
-            fold::clear(layout, &mut entry[series.at + SERIES_HEAD..][..layout.words], &mut self.heap);
+            fold::clear(layout, &mut entry[series.partial_at..][..layout.words], &mut self.heap);
             if !block.is_none() {
                 self.drop_rows(layout, id, series, usize::MAX);
             }
@@ -69,7 +69,7 @@ impl Keyed {
         let closed = rows::get(&self.arena, block, stride).len() / stride;
         let row = rows::insert(&mut self.arena, &mut block, stride, closed);
         row[0] = entry[series.at];
-        row[1..].copy_from_slice(&entry[series.at + SERIES_HEAD..][..stride - 1]);
+        row[1..].copy_from_slice(&entry[series.partial_at..][..stride - 1]);
         entry[series.at + 1] = block.0;
         if is_expiring {
             self.forget_first(layout, id, series, number);

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 use crate::arena::Block;
 use crate::keyed::{FLAGS, Keyed, OPEN};
-use crate::layout::{BoundWindow, SERIES_HEAD, Series, StateKind, clamp};
+use crate::layout::{BoundWindow, Series, StateKind, clamp};
 use crate::{Folded, fold, rows};
 
 impl Keyed {
@@ -48,7 +48,7 @@ impl Keyed {
         into.merge_rows(&closed[from * stride..until.max(from) * stride], &self.heap);
         let is_open = entry[FLAGS] >> (OPEN + number as u32) & 1 == 1;
         if is_open && (first..=last).contains(&(entry[series.at] as i64)) {
-            into.merge_partials(&entry[series.at + SERIES_HEAD..][..layout.words], &self.heap);
+            into.merge_partials(&entry[series.partial_at..][..layout.words], &self.heap);
         }
     }
 

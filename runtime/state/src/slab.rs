@@ -63,6 +63,24 @@ impl Slab {
         self.pieces[(id >> self.shift) as usize].start().wrapping_add(within * self.stride)
     }
 
+    /// Whether all entries, of which there are some, are in one piece.
+    pub(crate) fn is_one_piece(&self) -> bool {
+        self.pieces.len() == 1
+    }
+
+    /// Where the first piece is.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn start(&self) -> *mut u64 {
+        self.pieces[0].start()
+    }
+
+    /// Words from one entry to the next.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// An entry.
     #[inline(always)]
     pub(crate) fn get(&self, id: u32) -> &[u64] {

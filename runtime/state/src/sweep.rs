@@ -5,7 +5,7 @@
 //! This file must not know how windows are read.
 
 use crate::arena::Block;
-use crate::keyed::{DIRTY, FLAGS, KEY, Keyed, LIVE, OPEN, STORED, USED};
+use crate::keyed::{DIRTY, FLAGS, KEY, Keyed, LIVE, OPEN, STORED, UNSTAMPED, USED};
 use crate::layout::{Layout, StateKind, clamp};
 use crate::pages::prefetch;
 use crate::read::whole_buckets;
@@ -172,14 +172,14 @@ impl Keyed {
                     self.key(id).with_bytes(|key| visit(key, None));
                     left -= 1;
                 }
-                self.slab.get_mut(id)[FLAGS] &= !(DIRTY | STORED);
+                self.slab.get_mut(id)[FLAGS] &= UNSTAMPED & !(DIRTY | STORED);
                 continue;
             }
             image.clear();
             self.put_image(id, &mut image);
             self.key(id).with_bytes(|key| visit(key, Some(&image)));
             let entry = self.slab.get_mut(id);
-            entry[FLAGS] = (entry[FLAGS] & !DIRTY) | STORED;
+            entry[FLAGS] = (entry[FLAGS] & UNSTAMPED & !DIRTY) | STORED;
             left -= 1;
         }
         !self.gone.is_empty() || !self.dirty.is_empty()
@@ -207,7 +207,7 @@ impl Keyed {
                 continue;
             }
             if entry[FLAGS] & USED != 0 {
-                entry[FLAGS] &= !USED;
+                entry[FLAGS] &= UNSTAMPED & !USED;
                 continue;
             }
             self.remove(id, false);

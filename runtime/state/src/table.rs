@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use chalk_catalog::event::EventColumn;
 
-use crate::keyed::{FLAGS, KeyRef, Keyed, LAST_OFFSET, LIVE, USED};
+use crate::keyed::{FLAGS, KeyRef, Keyed, LIVE, USED};
 use crate::layout::StateKind;
 use crate::messages::Messages;
-use crate::tumbling::push_key;
-use crate::{EventBatch, Folded, Layout};
+use crate::{ClosedWindow, EventBatch, Folded, Layout};
 
 /// Images of entries that are not in memory.
 pub trait ColdStore: Send + Sync {
@@ -97,7 +96,7 @@ impl Table {
         let Some(id) = keyed.find_or_load(hash, key, cold)? else { return Ok(false) };
         let entry = keyed.slab.get_mut(id);
         entry[FLAGS] |= USED;
-        if entry[LAST_OFFSET] as i64 == i64::MIN {
+        if entry[self.layout.last_offset_at()] as i64 == i64::MIN {
             return Ok(false);
         }
         keyed.fold(id, window, now_us, into);
@@ -112,12 +111,12 @@ impl Table {
         }
     }
 
-    /// Tumbling: takes a window out, key by key in the order of their bytes; the key is in row 0 of the column.
+    /// Tumbling: takes a window out, into one that is empty.
     /// After a restart all images have to be loaded before. Of each length windows are closed from the oldest on: earlier ones take no events
     /// any more.
-    pub fn close(&mut self, window: usize, start_us: i64, visit: &mut dyn FnMut(&EventColumn, &Folded)) {
+    pub fn close(&mut self, window: usize, start_us: i64, into: &mut ClosedWindow) {
         if let State::Keyed(keyed) = &mut self.state {
-            keyed.close(window, start_us, visit);
+            keyed.close(window, start_us, into);
         }
     }
 
@@ -143,9 +142,11 @@ impl Table {
         if let State::Keyed(keyed) = &mut self.state {
             keyed.set_closed(closed_until_us);
         }
+        let mut unread = ClosedWindow::new(&self.layout);
         for (window, start_us) in &ended {
+            unread.clear();
             match &mut self.state {
-                State::Keyed(keyed) => keyed.close(*window, *start_us, &mut |_, _| {}),
+                State::Keyed(keyed) => keyed.close(*window, *start_us, &mut unread),
                 State::Messages(messages) => drop(messages.close(*window, *start_us)),
             }
         }
@@ -257,7 +258,7 @@ impl Table {
         let mut key = EventColumn::new(&self.layout.plan().key.kind);
         for id in (0..keyed.slab.end()).filter(|id| keyed.slab.get(*id)[FLAGS] & LIVE != 0) {
             key.clear();
-            push_key(&mut key, keyed.key(id));
+            keyed.key(id).push_to(&mut key);
             visit(&key, 0);
         }
     }

@@ -17,6 +17,7 @@ use std::any::Any;
 
 use chalk_types::{Type, Value};
 
+use crate::ColumnBuilder;
 use crate::event::EventColumn;
 
 /// An aggregate as plain data.
@@ -142,6 +143,20 @@ pub trait Aggregate: Send + Sync {
 
     /// The result; an error (`integer overflow`) fails whoever asks.
     fn finish(&self, partial: &[u64], heap: &Heap) -> Result<Value, String>;
+
+    /// The results of many partials, whose words lie one behind the other, appended to a column: one call for all of them. Where one has no
+    /// result the row is null, and its position, counted from the first partial, and the error are appended to `failed`.
+    fn finish_all(&self, partials: &[u64], heap: &Heap, out: &mut ColumnBuilder, failed: &mut Vec<(usize, String)>) {
+        for (position, partial) in partials.chunks_exact(self.words()).enumerate() {
+            match self.finish(partial, heap) {
+                Ok(value) => out.push_value(&value),
+                Err(error) => {
+                    out.push_null();
+                    failed.push((position, error));
+                }
+            }
+        }
+    }
 
     /// Appends a partial's bytes: the same for the same events in the same order.
     fn encode(&self, partial: &[u64], heap: &Heap, out: &mut Vec<u8>);

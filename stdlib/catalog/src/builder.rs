@@ -6,7 +6,7 @@
 //! This file must not know Arrow's crates, kernels or functions.
 
 use chalk_artifact::abi::{ColumnView, Slot};
-use chalk_types::{Kind, Type, Value};
+use chalk_types::{IntWidth, Kind, Type, Value};
 
 use crate::column::slot_at;
 use crate::slot::slot_bytes;
@@ -54,13 +54,13 @@ pub struct ColumnBuilder {
     pub children: Vec<ColumnBuilder>,
 }
 
+/// Appends a bit to a bitmap of `len` bits.
+#[inline]
 fn push_bit(bits: &mut Vec<u8>, len: usize, bit: bool) {
-    bits.resize(len / 8 + 1, 0);
-    let mask = 1u8 << (len % 8);
-    if bit {
-        bits[len / 8] |= mask;
-    } else {
-        bits[len / 8] &= !mask;
+    let bit = u8::from(bit) << (len % 8);
+    match bits.get_mut(len / 8) {
+        Some(last) => *last = *last & !(1 << (len % 8)) | bit,
+        None => bits.push(bit),
     }
 }
 
@@ -171,6 +171,14 @@ impl ColumnBuilder {
         self.len += 1;
     }
 
+    /// Makes room for so many values of 64 bits.
+    pub fn reserve(&mut self, rows: usize) {
+        if let ColumnData::Width8(words) = &mut self.data {
+            words.reserve(rows);
+        }
+        self.validity.reserve(rows.div_ceil(8));
+    }
+
     /// Appends what a value of fixed width is made of; nothing to nested columns.
     fn push_words(&mut self, low: u64, high: u64) {
         match &mut self.data {
@@ -211,7 +219,23 @@ impl ColumnBuilder {
     }
 
     /// Appends a value; panics where it is not of the column's type.
+    #[inline]
     pub fn push_value(&mut self, value: &Value) {
+        // Where the caller is known to give numbers nothing else is left of this.
+        let word = match (&self.ty.kind, value) {
+            (Kind::Float64, Value::Float(value)) => value.to_bits(),
+            (Kind::Int(IntWidth::Int64), Value::Int(value)) => *value as u64,
+            _ => return self.push_any(value),
+        };
+        match &mut self.data {
+            ColumnData::Width8(words) => words.push(word),
+            _ => unreachable!("numbers of 64 bits are words"),
+        }
+        push_bit(&mut self.validity, self.len, true);
+        self.len += 1;
+    }
+
+    fn push_any(&mut self, value: &Value) {
         match (&self.ty.kind, value) {
             (_, Value::Null) => return self.push_null(),
             (Kind::Bool, Value::Bool(value)) => self.push_words(u64::from(*value), 0),

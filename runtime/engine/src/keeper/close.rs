@@ -4,7 +4,8 @@
 //!
 //! This file must not know stores.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -14,7 +15,7 @@ use chalk_artifact::manifest::{FeatureClass, KernelInput, SqlWindow, WindowClose
 use chalk_catalog::event::{EventColumn, EventData};
 use chalk_catalog::{ColumnBuilder, ColumnViews};
 use chalk_decode::Tier;
-use chalk_state::Folded;
+use chalk_state::ClosedWindow;
 use chalk_types::{Type, Value, arrow_field};
 
 use super::log::LogWriter;
@@ -55,12 +56,14 @@ impl Keeper {
 
     /// Forgets windows that have run: what a replay does.
     pub(super) fn forget_until(&self, tumbling: &Tumbling, until_us: i64) {
+        let mut unread = ClosedWindow::new(self.tables[tumbling.aggregation].layout());
         for (_, window, start_us) in self.over(tumbling, until_us) {
             for cell in self.tables[tumbling.aggregation].all() {
                 if self.is_of_messages(tumbling) {
                     cell.lock().close_messages(window, start_us);
                 } else {
-                    cell.lock().close(window, start_us, &mut |_, _| {});
+                    unread.clear();
+                    cell.lock().close(window, start_us, &mut unread);
                 }
             }
         }
@@ -129,37 +132,27 @@ impl Keeper {
         }
         let close = windowed.closes.iter().find(|close| close.window_us == tumbling.windows_us[window]);
         let Some(close) = close else { return Ok(()) };
-        let keys = self.fold_window(tumbling, &cells, class, window, start_us);
+        let keys = self.fold_window(tumbling, &cells, window, start_us);
         let types = &manifest.kernels[close.kernel as usize].outputs;
         let mut runner = Runner::new(&self.program, close.kernel, Tier::Scalar).map_err(|error| error.to_string())?;
-        for keys in keys.chunks(CLOSE_ROWS) {
+        for first in (0..keys.len()).step_by(CLOSE_ROWS) {
+            let rows = first..(first + CLOSE_ROWS).min(keys.len());
             let mut closed = empty(&close.outputs, types);
-            self.compute(&mut runner, class, close, keys, end_us, &mut closed);
+            self.compute(&mut runner, class, close, &keys, rows, end_us, &mut closed);
             emit(closed);
         }
         Ok(())
     }
 
     /// Takes a window out of all tables: per key its partials over partitions, keys in order.
-    fn fold_window(
-        &self,
-        tumbling: &Tumbling,
-        cells: &[Arc<Cell>],
-        class: &FeatureClass,
-        window: usize,
-        start_us: i64,
-    ) -> Vec<(Value, Folded)> {
+    fn fold_window(&self, tumbling: &Tumbling, cells: &[Arc<Cell>], window: usize, start_us: i64) -> ClosedWindow {
         let layout = self.tables[tumbling.aggregation].layout();
-        let key_type = &class.features[class.primary_key as usize].ty;
-        let mut keys: BTreeMap<Vec<u8>, (Value, Folded)> = BTreeMap::new();
-        for cell in cells {
-            cell.lock().close(window, start_us, &mut |key, partials| {
-                let (_, folded) =
-                    keys.entry(order_of(key, 0)).or_insert_with(|| (key.value(key_type, 0), Folded::new(layout)));
-                folded.merge(partials);
-            });
-        }
-        keys.into_values().collect()
+        let parts = cells.iter().map(|cell| {
+            let mut part = ClosedWindow::new(layout);
+            cell.lock().close(window, start_us, &mut part);
+            part
+        });
+        ClosedWindow::merge(layout, parts.collect())
     }
 
     fn compute(
@@ -167,43 +160,52 @@ impl Keeper {
         runner: &mut Runner,
         class: &FeatureClass,
         close: &WindowClose,
-        keys: &[(Value, Folded)],
+        keys: &ClosedWindow,
+        rows: Range<usize>,
         end_us: i64,
         closed: &mut Closed,
     ) {
         let manifest = self.program.manifest();
         let inputs = &manifest.kernels[close.kernel as usize].inputs;
-        let mut columns: Vec<ColumnBuilder> = inputs
-            .iter()
-            .map(|input| match input {
-                KernelInput::Aggregate(value) => ColumnBuilder::new(&class.aggregates[*value as usize].ty),
-                _ => ColumnBuilder::new(&class.features[class.primary_key as usize].ty.to_optional()),
-            })
-            .collect();
-        let mut computed = Vec::with_capacity(keys.len());
-        for (key, folded) in keys {
-            let values: Result<Vec<Value>, String> = inputs
-                .iter()
-                .map(|input| match input {
-                    KernelInput::Aggregate(value) => folded.finish(class.aggregates[*value as usize].leaf as usize),
-                    _ => Ok(key.clone()),
-                })
-                .collect();
-            match values {
-                Ok(values) => {
-                    columns.iter_mut().zip(&values).for_each(|(column, value)| column.push_value(value));
-                    computed.push(key);
+        let key_type = &class.features[class.primary_key as usize].ty;
+        let key = |row: usize| keys.keys().value(key_type, row);
+        let mut rows: Vec<usize> = rows.collect();
+        let columns = |rows: &[usize], failed: &mut Vec<(usize, String)>| -> Vec<ColumnBuilder> {
+            let column = |input: &KernelInput| match input {
+                KernelInput::Aggregate(value) => {
+                    let aggregate = &class.aggregates[*value as usize];
+                    let mut column = ColumnBuilder::new(&aggregate.ty);
+                    keys.finish_column(aggregate.leaf as usize, rows, &mut column, failed);
+                    column
                 }
-                Err(error) => closed.failures.push((key.clone(), error)),
-            }
+                _ => {
+                    let mut column = ColumnBuilder::new(&key_type.to_optional());
+                    rows.iter().for_each(|row| column.push_value(&key(*row)));
+                    column
+                }
+            };
+            inputs.iter().map(column).collect()
+        };
+        let mut failed = Vec::new();
+        let mut held = columns(&rows, &mut failed);
+        if !failed.is_empty() {
+            // Of a key the first aggregate that failed is told; the others are computed without it.
+            failed.sort_by_key(|(position, _)| *position);
+            failed.dedup_by_key(|(position, _)| *position);
+            let mut left = failed.iter().map(|(position, _)| *position).peekable();
+            let good = rows.iter().enumerate().filter(|(position, _)| left.next_if_eq(position).is_none());
+            let good = good.map(|(_, row)| *row).collect();
+            let all = std::mem::replace(&mut rows, good);
+            closed.failures.extend(failed.into_iter().map(|(position, error)| (key(all[position]), error)));
+            held = columns(&rows, &mut Vec::new());
         }
         runner.begin(end_us);
-        let held: Vec<ColumnViews> = columns.iter().map(ColumnBuilder::views).collect();
+        let held: Vec<ColumnViews> = held.iter().map(ColumnBuilder::views).collect();
         let views: Vec<_> = held.iter().map(|views| *views.root()).collect();
-        let mut statuses = vec![status::LIVE; computed.len()];
-        let rows = runner.call(close.kernel, &views, &mut statuses);
-        closed.failures.extend(runner.take_errors().map(|error| (computed[error.row].clone(), error.reason)));
-        closed.batch = batch_of(class, &closed.features, &closed.types, runner.finish(rows), rows);
+        let mut statuses = vec![status::LIVE; rows.len()];
+        let computed = runner.call(close.kernel, &views, &mut statuses);
+        closed.failures.extend(runner.take_errors().map(|error| (key(rows[error.row]), error.reason)));
+        closed.batch = batch_of(class, &closed.features, &closed.types, runner.finish(computed), computed);
     }
 
     fn run_sql(

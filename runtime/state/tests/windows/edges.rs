@@ -3,7 +3,7 @@
 //! This file must not know how tables are laid out.
 
 use chalk_artifact::manifest::{Aggregation, AggregationKind};
-use chalk_state::{ColdStore, Folded, Table};
+use chalk_state::{ClosedWindow, ColdStore, Folded, Table};
 use chalk_types::{Type, Value};
 
 use crate::model::{Model, key_column};
@@ -123,7 +123,7 @@ fn times_at_the_ends_do_not_overflow() {
             table.expire(low_us, 10);
         }
         for (window, start_us) in table.open_windows() {
-            table.close(window, start_us, &mut |_, _| {});
+            table.close(window, start_us, &mut ClosedWindow::new(table.layout()));
         }
         table.drop_closed(i64::MAX);
     }
@@ -212,29 +212,46 @@ fn damaged_images_are_refused() {
     }
 }
 
-/// A store that fails.
-struct Broken;
+/// A store that fails for one key.
+struct Broken(i64);
 
 impl ColdStore for Broken {
-    fn get(&self, _: &[u8]) -> Result<Option<Vec<u8>>, String> {
-        Err("the disk is gone".to_owned())
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, String> {
+        if key == self.0.to_le_bytes() { Err("the disk is gone".to_owned()) } else { Ok(None) }
     }
 }
 
 #[test]
 fn a_batch_that_the_store_failed_is_applied_again() {
-    let plan = exact(10, &[30]);
-    let rows: Vec<Row> = (0..600).map(|n| Row { key: Value::Int(i128::from(n / 300)), ..row(n, 100, 1.0) }).collect();
-    let events = batch(&plan, &rows);
-    let mut table = Table::new(&layout(&plan));
-    table.apply(&batch(&plan, &rows[..10]), None, None).unwrap();
-    assert_eq!(table.apply(&events, None, Some(&Broken)), Err("the disk is gone".to_owned()));
-    table.apply(&events, None, Some(&Store::default())).unwrap();
-    let mut folded = Folded::new(table.layout());
-    for key in 0..2 {
-        folded.clear();
-        table.read(&key_column(&plan.key, &Value::Int(key)), 0, 0, 100, &mut folded, None).unwrap();
-        assert_eq!(finish(&folded, &plan)[0], "Ok(Int(300))");
+    let kinds = [
+        AggregationKind::Continuous(buckets(10, 0, &[30])),
+        AggregationKind::Materialized(buckets(10, 0, &[30])),
+        AggregationKind::Tumbling { windows_us: vec![30], allowed_lateness_us: 0 },
+    ];
+    for kind in kinds {
+        let plan = plan(Type::INT, kind, &[0, 1]);
+        let layout = layout(&plan);
+        // Keys 0 to 4 are in memory before; 5 to 9 come one after the other, among them, some of them again.
+        let key = |n: i64| if n % 3 == 0 { 5 + n / 60 } else { n % 5 };
+        let rows: Vec<Row> =
+            (0..300).map(|n| Row { key: Value::Int(i128::from(key(n))), ..row(n, 100, 1.0) }).collect();
+        for broken in 0..10 {
+            let mut table = Table::new(&layout);
+            for first in [&rows[..5], &rows[5..20]] {
+                table.apply(&batch(&plan, first), None, Some(&Store::default())).unwrap();
+            }
+            let is_known = rows[..20].iter().any(|row| row.key == Value::Int(broken));
+            let applied = table.apply(&batch(&plan, &rows), None, Some(&Broken(broken as i64)));
+            assert_eq!(applied.is_err(), !is_known, "{:?}: key {broken}", plan.kind);
+            table.apply(&batch(&plan, &rows), None, Some(&Store::default())).unwrap();
+            let mut folded = Folded::new(table.layout());
+            for key in 0..10 {
+                folded.clear();
+                table.read(&key_column(&plan.key, &Value::Int(key)), 0, 0, 100, &mut folded, None).unwrap();
+                let count = rows.iter().filter(|row| row.key == Value::Int(key)).count();
+                assert_eq!(finish(&folded, &plan)[0], format!("Ok(Int({count}))"), "{:?}: {broken}, {key}", plan.kind);
+            }
+        }
     }
 }
 

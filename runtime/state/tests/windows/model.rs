@@ -136,10 +136,14 @@ impl Model {
     pub(crate) fn keys_of(&self, length_us: i64, start_us: i64) -> Vec<Value> {
         let end = i128::from(start_us) + i128::from(length_us);
         let inside = self.rows.iter().filter(|row| row.time_us >= start_us && i128::from(row.time_us) < end);
-        let mut keys: Vec<(Vec<u8>, Value)> = inside.map(|row| (key_bytes(&row.key), row.key.clone())).collect();
-        keys.sort_by(|a, b| a.0.cmp(&b.0));
-        keys.dedup_by(|a, b| a.0 == b.0);
-        keys.into_iter().map(|(_, key)| key).collect()
+        let order = |key: &Value| match key {
+            Value::Int(value) => (*value, Vec::new()),
+            key => (0, key_bytes(key)),
+        };
+        let mut keys: Vec<Value> = inside.map(|row| row.key.clone()).collect();
+        keys.sort_by_key(order);
+        keys.dedup();
+        keys
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use chalk_artifact::manifest::{Aggregation, AggregationKind};
-use chalk_state::{ColdStore, EventBatch, Folded, Layout, Table};
+use chalk_state::{ClosedWindow, ColdStore, EventBatch, Folded, Layout, Table};
 use chalk_types::{Type, Value};
 
 use crate::model::{Model, key_column};
@@ -210,10 +210,12 @@ impl Run {
                         (key, partition.model.finish(&whole))
                     })
                     .collect();
-                let mut got = Vec::new();
-                partition.table.close(window, start_us, &mut |key, folded| {
-                    got.push((key.value(&self.plan.key, 0), finish(folded, &self.plan)));
-                });
+                let mut closed = ClosedWindow::new(partition.table.layout());
+                partition.table.close(window, start_us, &mut closed);
+                let leaves = 0..self.plan.leaves.len();
+                let results = |row| leaves.clone().map(|leaf| format!("{:?}", closed.finish(row, leaf))).collect();
+                let got: Vec<(Value, Vec<String>)> =
+                    (0..closed.len()).map(|row| (closed.keys().value(&self.plan.key, row), results(row))).collect();
                 assert_eq!(got, expected, "window {window} from {start_us}");
             }
             // What comes later for a window that has run is not counted, and neither is it by the model.
