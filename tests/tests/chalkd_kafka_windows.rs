@@ -21,17 +21,10 @@ use serde_json::{Value as Json, json};
 use served::{address_of, artifact, chalkd_set, http, metric, values};
 use shop::{MINUTE, Order, Purchases, Seen};
 
-const SHOP: &str = r#"
+const SHOP: &str = concat!(
+    include_str!("shop/purchases.chalk"),
+    r#"
 source orders = kafka(topic: "orders")
-
-message Order { id: string, user_id: int, slot: int, amount: float, at: datetime, sent_at: datetime }
-
-features Purchase {
-  id: string
-  user: User.id
-  amount: float
-  @time at: datetime
-}
 
 features User {
   id: int
@@ -47,17 +40,6 @@ features Slot {
   id: int
   orders: int over [10m]
   spent: float over [10m]
-}
-
-stream purchases(msg: Order) -> Purchase
-  from orders
-  timestamp msg.at
-  dedup msg.id within 20m
-{
-  id = msg.id
-  user = msg.user_id
-  amount = msg.amount
-  at = msg.at
 }
 
 stream sent(events: [Order]) -> User
@@ -82,7 +64,8 @@ stream slots(events: [Order]) -> Slot
   orders = events.count()
   spent = events.sum(amount)
 }
-"#;
+"#
+);
 
 const USERS: i64 = 30;
 const PARTITIONS: i64 = 4;

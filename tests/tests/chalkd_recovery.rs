@@ -22,12 +22,10 @@ use served::artifact;
 use shop::{MINUTE, Order, Random};
 
 /// Windows of a minute, and orders that are out of order by three: many are late.
-const SHOP: &str = r#"
+const SHOP: &str = concat!(
+    include_str!("shop/purchases.chalk"),
+    r#"
 source orders = file(path: "orders.ndjson")
-
-message Order { id: string, user_id: int, slot: int, amount: float, at: datetime, sent_at: datetime }
-
-features Purchase { id: string, user: User.id, amount: float, @time at: datetime }
 
 features User {
   id: int
@@ -38,17 +36,6 @@ features User {
   recent_count: int over [5m] = purchases.count()
   orders: int over [1m]
   spent: float over [1m]
-}
-
-stream purchases(msg: Order) -> Purchase
-  from orders
-  timestamp msg.at
-  dedup msg.id within 20m
-{
-  id = msg.id
-  user = msg.user_id
-  amount = msg.amount
-  at = msg.at
 }
 
 stream minutes(events: [Order]) -> User
@@ -62,7 +49,8 @@ stream minutes(events: [Order]) -> User
   orders = events.count()
   spent = events.sum(amount)
 }
-"#;
+"#
+);
 
 const USERS: i64 = 5;
 const START: i64 = 1_700_000_400_000_000;

@@ -14,17 +14,10 @@ use serde_json::{Value as Json, json};
 use served::{address_of, artifact, chalkd_set, chalkd_with, finish, http, metric, values};
 use shop::{MINUTE, Order, Purchases, Seen};
 
-const SHOP: &str = r#"
+const SHOP: &str = concat!(
+    include_str!("shop/purchases.chalk"),
+    r#"
 source orders = file(path: env("ORDERS_FILE"))
-
-message Order { id: string, user_id: int, amount: float, at: datetime }
-
-features Purchase {
-  id: string
-  user: User.id
-  amount: float
-  @time at: datetime
-}
 
 features User {
   id: int
@@ -35,17 +28,6 @@ features User {
   recent_count: int over [30m] = purchases.count()
   orders: int over [10m]
   spent: float over [10m]
-}
-
-stream purchases(msg: Order) -> Purchase
-  from orders
-  timestamp msg.at
-  dedup msg.id within 20m
-{
-  id = msg.id
-  user = msg.user_id
-  amount = msg.amount
-  at = msg.at
 }
 
 stream totals(events: [Order]) -> User
@@ -59,7 +41,8 @@ stream totals(events: [Order]) -> User
   orders = events.count()
   spent = events.sum(amount)
 }
-"#;
+"#
+);
 
 const START: i64 = 1_700_000_400_000_000;
 const USERS: i64 = 40;

@@ -121,7 +121,8 @@ impl Upkeep {
         self.metrics.rows_dirty.set(dirty as i64);
         let Some(engine) = self.state.engine() else { return };
         let size = engine.keeper().size();
-        for (kind, entries, bytes) in [("aggregates", size.entries, size.table_bytes), ("dedup", 0, size.dedup_bytes)] {
+        let kinds = [("aggregates", size.entries, size.table_bytes), ("dedup", size.dedup_keys, size.dedup_bytes)];
+        for (kind, entries, bytes) in kinds {
             self.metrics.state_entries.with_label_values(&[kind]).set(entries as i64);
             self.metrics.state_bytes.with_label_values(&[kind]).set(bytes as i64);
         }

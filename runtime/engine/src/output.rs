@@ -194,17 +194,18 @@ impl TextBuffers {
         if self.open.capacity() == 0 {
             self.open.reserve(self.last_size_bytes);
         }
-        let mut view = [0u8; 16];
-        view[..4].copy_from_slice(&(text.len() as u32).to_le_bytes());
-        if text.len() <= 12 {
-            view[4..4 + text.len()].copy_from_slice(text);
-        } else {
-            view[4..8].copy_from_slice(&text[..4]);
-            view[8..12].copy_from_slice(&(self.closed.len() as u32).to_le_bytes());
-            view[12..].copy_from_slice(&(self.open.len() as u32).to_le_bytes());
-            self.open.extend_from_slice(text);
-        }
-        u128::from_le_bytes(view)
+        let size = text.len() as u128;
+        let Some(prefix) = text.first_chunk::<4>().filter(|_| text.len() > 12) else {
+            let mut inline = [0u8; 16];
+            inline[4..4 + text.len()].copy_from_slice(text);
+            return u128::from_le_bytes(inline) | size;
+        };
+        // Put together in registers: a read of what was just written in smaller pieces waits for them.
+        let buffer = self.closed.len() as u128;
+        let view =
+            size | u128::from(u32::from_le_bytes(*prefix)) << 32 | buffer << 64 | (self.open.len() as u128) << 96;
+        append(&mut self.open, text);
+        view
     }
 
     /// Appends the bytes of a view of this batch.
@@ -231,9 +232,35 @@ impl TextBuffers {
     }
 }
 
+/// Appends a text. Most are short: two copies of 16 bytes, the second over the end of the first, cost less than a call.
+#[inline]
+fn append(into: &mut Vec<u8>, text: &[u8]) {
+    match (text.first_chunk::<16>(), text.last_chunk::<16>()) {
+        (Some(first), Some(last)) if text.len() <= 32 => {
+            let end = into.len() + text.len();
+            into.extend_from_slice(first);
+            into.extend_from_slice(last);
+            into[end - 16..end].copy_from_slice(last);
+            into.truncate(end);
+        }
+        _ => into.extend_from_slice(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_of_all_lengths_are_appended() {
+        let text: Vec<u8> = (0..70).collect();
+        let (mut got, mut expected) = (Vec::new(), Vec::new());
+        for size in 0..=text.len() {
+            append(&mut got, &text[..size]);
+            expected.extend_from_slice(&text[..size]);
+            assert_eq!(got, expected, "{size} bytes");
+        }
+    }
 
     #[test]
     fn bytes_are_packed_in_order() {

@@ -119,6 +119,8 @@ impl CallContext {
     }
 
     /// Remembers why the running call failed.
+    #[cold]
+    #[inline(never)]
     pub fn set_error(&self, error: FunctionError) {
         *self.error.borrow_mut() = Some(error.0);
     }

@@ -66,6 +66,31 @@ fn pad<'a>(cx: &'a CallContext, s: &'a str, size: i64, padding: &str, left: bool
     Ok(text.finish())
 }
 
+/// Whether one of the 26 letters from `first` on is in a text; none where the text is not ASCII.
+///
+/// Eight bytes at a time: texts are short, and calls are many.
+fn has_letters(text: &str, first: u8) -> Option<bool> {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let (mut all, mut found) = (0, 0);
+    let mut look = |bytes: [u8; 8]| {
+        let word = u64::from_le_bytes(bytes);
+        // A byte's high bit says of the sum whether it is at or behind a letter; no sum of ASCII reaches the next byte.
+        let at_or_behind = |letter: u8| (word & !HIGH) + u64::from(0x80 - letter) * ONES;
+        all |= word;
+        found |= at_or_behind(first) & !at_or_behind(first + 26);
+    };
+    let bytes = text.as_bytes();
+    match bytes.last_chunk::<8>() {
+        Some(last) => {
+            bytes.as_chunks::<8>().0.iter().for_each(|chunk| look(*chunk));
+            look(*last);
+        }
+        None => look(std::array::from_fn(|at| bytes.get(at).copied().unwrap_or(0))),
+    }
+    (all & HIGH == 0).then_some(found & HIGH != 0)
+}
+
 /// Whether a text matches a `like` pattern: `%` any run, `_` one character.
 fn matches_like(s: &str, pattern: &str) -> bool {
     let (mut text, mut rest) = (s.chars(), pattern.chars());
@@ -113,13 +138,11 @@ mod defs {
     /// ```
     #[function(signature = "lower(s: string) -> string", known_as = "lcase, to_lower, lowercase, casefold")]
     fn lower<'a>(cx: &'a CallContext, s: &'a str) -> &'a str {
-        if !s.is_ascii() {
-            return cx.arena.copy_str(&s.to_lowercase());
+        match has_letters(s, b'A') {
+            Some(false) => s,
+            Some(true) => cx.arena.ascii_lower(s),
+            None => cx.arena.copy_str(&s.to_lowercase()),
         }
-        if !s.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return s;
-        }
-        cx.arena.ascii_lower(s)
     }
 
     /// The text in upper case, by Unicode's full mappings: `ß` becomes `SS`.
@@ -132,13 +155,11 @@ mod defs {
     /// ```
     #[function(signature = "upper(s: string) -> string", known_as = "ucase, to_upper, uppercase")]
     fn upper<'a>(cx: &'a CallContext, s: &'a str) -> &'a str {
-        if !s.is_ascii() {
-            return cx.arena.copy_str(&s.to_uppercase());
+        match has_letters(s, b'a') {
+            Some(false) => s,
+            Some(true) => cx.arena.ascii_upper(s),
+            None => cx.arena.copy_str(&s.to_uppercase()),
         }
-        if !s.bytes().any(|byte| byte.is_ascii_lowercase()) {
-            return s;
-        }
-        cx.arena.ascii_upper(s)
     }
 
     /// The number of characters (code points).
@@ -450,5 +471,31 @@ mod defs {
         let c = u32::try_from(code).ok().and_then(char::from_u32);
         let c = c.ok_or_else(|| FunctionError::from(format!("{code} is no code point")))?;
         Ok(cx.arena.copy_str(c.encode_utf8(&mut [0; 4])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_letters;
+
+    /// What the standard library says, of texts of every length around a word, with every byte in every place.
+    #[test]
+    fn letters_are_those_of_the_standard_library() {
+        for size in 0..20 {
+            for at in 0..size {
+                for byte in 0..0x80u8 {
+                    for other in [b'.', b'@', b'[', b'`', b'{', 0x7f] {
+                        let mut bytes = vec![other; size];
+                        bytes[at] = byte;
+                        let text = std::str::from_utf8(&bytes).expect("ASCII");
+                        assert_eq!(has_letters(text, b'A'), Some(text.bytes().any(|byte| byte.is_ascii_uppercase())));
+                        assert_eq!(has_letters(text, b'a'), Some(text.bytes().any(|byte| byte.is_ascii_lowercase())));
+                    }
+                }
+                let text = format!("{}é{}", "x".repeat(at), "y".repeat(size - at));
+                assert_eq!((has_letters(&text, b'A'), has_letters(&text, b'a')), (None, None));
+            }
+        }
+        assert_eq!(has_letters("", b'A'), Some(false));
     }
 }

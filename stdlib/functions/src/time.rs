@@ -44,14 +44,20 @@ fn from_unix_float(x: f64, unit_us: f64) -> Result<Datetime, FunctionError> {
     // The whole part is exact, so only the fraction is ever rounded.
     let whole_us = x.trunc() * unit_us;
     let rounded = whole_us + ((x - x.trunc()) * unit_us).round();
-    from_micros(rounded)
-        .filter(|_| x.is_finite())
-        .ok_or_else(|| format!("{x:?} is no time since the epoch: out of range").into())
+    // Of infinities the fraction is no number, and neither is the sum.
+    from_micros(rounded).ok_or_else(|| out_of_range(format_args!("{x:?}")))
+}
+
+/// Out of line, so that those who do not fail save no registers for it.
+#[cold]
+#[inline(never)]
+fn out_of_range(x: std::fmt::Arguments<'_>) -> FunctionError {
+    format!("{x} is no time since the epoch: out of range").into()
 }
 
 fn from_unix_int(x: i64, unit_us: i64) -> Result<Datetime, FunctionError> {
     let us = x.checked_mul(unit_us);
-    us.map(Datetime).ok_or_else(|| format!("{x} is no time since the epoch: out of range").into())
+    us.map(Datetime).ok_or_else(|| out_of_range(format_args!("{x}")))
 }
 
 /// A pattern and a zone, compiled once per call site.

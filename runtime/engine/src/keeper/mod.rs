@@ -77,6 +77,8 @@ pub struct StateSize {
     pub entries: usize,
     /// Bytes of tables in memory.
     pub table_bytes: usize,
+    /// Keys that dedups remember, about.
+    pub dedup_keys: usize,
     /// Bytes of dedups.
     pub dedup_bytes: usize,
 }
@@ -282,7 +284,10 @@ impl Keeper {
             size.table_bytes += table.size_bytes();
         }
         for (resolver, partition) in self.dedup_sets() {
-            size.dedup_bytes += self.with_dedup(resolver, partition, |set| set.size_bytes()).unwrap_or(0);
+            let measure = |set: &mut DedupSet| (set.estimated_count(), set.size_bytes());
+            let (keys, bytes) = self.with_dedup(resolver, partition, measure).unwrap_or_default();
+            size.dedup_keys += keys;
+            size.dedup_bytes += bytes;
         }
         size
     }

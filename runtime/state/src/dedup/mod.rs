@@ -208,6 +208,14 @@ impl DedupSet {
         self.lines.iter().map(|line| line.room(&view).0).sum::<usize>() + self.stash.count(&view)
     }
 
+    /// How many keys are remembered, about: from how full the lines of recent inserts were. Looks at none of them.
+    pub fn estimated_count(&self) -> usize {
+        if self.latest.is_none() {
+            return 0;
+        }
+        (f64::from(self.fill) * (self.lines.len() * SLOTS) as f64) as usize + self.stash.len()
+    }
+
     /// Memory it takes.
     pub fn size_bytes(&self) -> usize {
         let inserted = self.inserted.capacity() * size_of::<(DedupKey, i64)>();

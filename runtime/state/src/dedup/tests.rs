@@ -221,3 +221,19 @@ fn keys_of_different_values_differ() {
     mixed.dedup();
     assert_eq!(mixed.len(), 10_000);
 }
+
+#[test]
+fn the_estimated_count_is_near_the_count() {
+    let mut set = DedupSet::new(true, 1_000_000);
+    assert_eq!(set.estimated_count(), 0);
+    for key in 0..400_000u64 {
+        // The first half is forgotten when the second is in.
+        set.insert(DedupKey::of_word(key), key as i64 * 5);
+        if key % 50_000 == 49_999 {
+            set.sweep(usize::MAX);
+            let (count, estimate) = (set.count() as f64, set.estimated_count() as f64);
+            assert!((estimate - count).abs() < count / 10.0, "{estimate} of {count} after {key}");
+        }
+    }
+    assert!(set.count() < 210_000);
+}
