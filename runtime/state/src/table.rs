@@ -59,7 +59,8 @@ impl Table {
         &self.layout
     }
 
-    /// Updates from events in order. Events that are not newer than their entry's last offset are passed over, so a replay changes nothing.
+    /// Updates from events in order. Events that are not newer than the last that was applied, or than what their entry's image has, are passed
+    /// over, so a replay changes nothing.
     /// Tumbling windows whose end is at or before `closed_until_us` are over, and take nothing of these events; those that have run never take
     /// anything again.
     ///
