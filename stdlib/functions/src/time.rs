@@ -41,9 +41,14 @@ fn from_micros(us: f64) -> Option<Datetime> {
 
 /// The moment so many units of `unit_us` microseconds after the epoch, to the nearest microsecond.
 fn from_unix_float(x: f64, unit_us: f64) -> Result<Datetime, FunctionError> {
-    // The whole part is exact, so only the fraction is ever rounded.
-    let whole_us = x.trunc() * unit_us;
-    let rounded = whole_us + ((x - x.trunc()) * unit_us).round();
+    // The whole part is exact, so only the fraction is ever rounded. Conversions, because processors without SSE4.1 are built for, on which
+    // `trunc` and `round` are calls; what has more digits than an `i64` has no fraction and is out of range.
+    let trunc = |x: f64| x as i64 as f64;
+    let whole = if x.abs() < 9e18 { trunc(x) } else { x };
+    let fraction_us = (x - whole) * unit_us;
+    let near_us = trunc(fraction_us);
+    let away_us = if (fraction_us - near_us).abs() >= 0.5 { 1f64.copysign(fraction_us) } else { 0.0 };
+    let rounded = whole * unit_us + (near_us + away_us);
     // Of infinities the fraction is no number, and neither is the sum.
     from_micros(rounded).ok_or_else(|| out_of_range(format_args!("{x:?}")))
 }
@@ -430,5 +435,32 @@ mod defs {
     #[function(signature = "now() -> datetime", known_as = "current_timestamp, utcnow, getdate, today", impure)]
     fn now(cx: &CallContext) -> Datetime {
         Datetime(cx.now_us.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_unix_float;
+
+    /// What `trunc` and `round` of the standard library say.
+    #[test]
+    fn fractions_are_rounded_half_away_from_zero() {
+        let expected = |x: f64, unit_us: f64| {
+            let us = x.trunc() * unit_us + ((x - x.trunc()) * unit_us).round();
+            (x.is_finite() && us.abs() < 9.2e18).then_some(us as i64)
+        };
+        let mut seed = 7u64;
+        let edges = [0.0, -0.0, 0.5e-6, 1.5e-6, -0.5e-6, 0.499_999e-6, 9e12, -9e12, 1e300, f64::INFINITY];
+        for number in 0..200_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let random = (seed >> 11) as f64 / 4096.0 - 1e12;
+            let x = edges.get(number).copied().unwrap_or(random / [1.0, 1e3, 1e6, 1e9][number % 4]);
+            for (x, unit_us) in [(x, 1e6), (x, 1e3), (-x, 1e6), (f64::from_bits(seed), 1e6)] {
+                let expected = expected(x, unit_us);
+                if expected.is_some() || !x.is_finite() {
+                    assert_eq!(from_unix_float(x, unit_us).ok().map(|time| time.0), expected, "{x:?} in {unit_us} us");
+                }
+            }
+        }
     }
 }

@@ -29,6 +29,9 @@ use crate::run::workers::{BatchResult, Chunks, Preparation, Rows, SpareLines, Wo
 /// Dead letters that are described on standard error; further ones are counted.
 const DESCRIBED_DEAD_LETTERS: usize = 10;
 
+/// Bytes that are written at a time, unless what is read pauses.
+const OUTPUT_BYTES: usize = 256 << 10;
+
 /// A line longer than this is no message; decoding has a smaller limit of its own.
 const LINE_LIMIT_BYTES: usize = 64 << 20;
 
@@ -245,10 +248,24 @@ fn create(path: &Path) -> Result<File, Failure> {
 
 fn open_output(path: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
     Ok(match path {
-        Some(path) => Box::new(BufWriter::new(create(path)?)),
-        // Rows are handed over in large pieces already.
-        None => Box::new(io::stdout().lock()),
+        Some(path) => Box::new(BufWriter::with_capacity(OUTPUT_BYTES, create(path)?)),
+        None => standard_output()?,
     })
+}
+
+/// Without the standard library's buffer, which looks for the ends of lines in everything and writes at each: Arrow's pieces are small and have
+/// none. What is to be seen at once is flushed.
+#[cfg(unix)]
+fn standard_output() -> Result<Box<dyn Write>, Failure> {
+    use std::os::fd::AsFd as _;
+    let output = io::stdout().as_fd().try_clone_to_owned();
+    let output = output.map_err(|error| Failure::Message(format!("cannot write to standard output: {error}")))?;
+    Ok(Box::new(BufWriter::with_capacity(OUTPUT_BYTES, File::from(output))))
+}
+
+#[cfg(not(unix))]
+fn standard_output() -> Result<Box<dyn Write>, Failure> {
+    Ok(Box::new(BufWriter::with_capacity(OUTPUT_BYTES, io::stdout().lock())))
 }
 
 /// Shows a run to the person who started it.
