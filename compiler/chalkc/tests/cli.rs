@@ -100,6 +100,41 @@ fn run_reads_standard_input_and_compressed_files() {
 }
 
 #[test]
+fn run_writes_every_row_before_it_waits_for_more() {
+    let folder = Folder::new("pauses");
+    for (format, threads) in [("json", "1"), ("json", "2"), ("arrow", "1"), ("arrow", "2")] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_chalkc"))
+            .args(["run", &folder.path("app.chalk"), "--input", "updates=-", "--quiet"])
+            .args(["--format", format, "--threads", threads])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        stdin.write_all(b"{\"id\":1,\"name\":\"Ann\"}\n").unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let rows = if format == "arrow" {
+                let mut stream = arrow_ipc::reader::StreamReader::try_new(output, None).unwrap();
+                stream.next().unwrap().unwrap().num_rows()
+            } else {
+                let mut line = vec![0; FEATURES.find('\n').unwrap() + 1];
+                std::io::Read::read_exact(&mut output, &mut line).unwrap();
+                assert!(FEATURES.as_bytes().starts_with(&line));
+                1
+            };
+            tell.send(rows)
+        });
+        // The input is still open: what is not written by now is never.
+        let rows = told.recv_timeout(std::time::Duration::from_secs(60));
+        drop(stdin);
+        let _ = child.wait();
+        assert_eq!(rows, Ok(1), "{format}, {threads} threads");
+    }
+}
+
+#[test]
 fn run_writes_tables_arrow_and_dead_letters() {
     let folder = Folder::new("forms");
     let (input, letters, arrow) =

@@ -136,9 +136,10 @@ impl Output {
     /// Hands on what is buffered: called when the input pauses, so that a reader of a pipe sees every row.
     pub fn flush(&mut self) -> io::Result<()> {
         self.flush_buffer()?;
-        match &mut self.sink {
-            Some(sink) => sink.flush(),
-            None => Ok(()),
+        match (&mut self.sink, &mut self.form) {
+            (Some(sink), _) => sink.flush(),
+            (None, Form::Arrow(Some((stream, _)))) => stream.flush().map_err(into_io),
+            (None, _) => Ok(()),
         }
     }
 
