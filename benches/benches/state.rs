@@ -227,20 +227,18 @@ fn tumbling() {
             for batch in &batches {
                 table.apply(batch, None, None).expect("no store");
                 let watermark_us = *batch.times_us.last().expect("rows");
-                for (number, start_us) in table.open_windows() {
-                    if start_us + 10 * MINUTE <= watermark_us {
-                        window.clear();
-                        table.close(number, start_us, &mut window);
-                        rows.extend(rows.len()..window.len());
-                        rows.truncate(window.len());
-                        closed.clear();
-                        closed.extend(layout.plan().leaves.iter().enumerate().map(|(number, leaf)| {
-                            let mut column = ColumnBuilder::new(&leaf.ty.to_optional());
-                            window.finish_column(number, &rows, &mut column, &mut failed);
-                            column
-                        }));
-                        is_closed = true;
-                    }
+                for (number, start_us) in table.open_windows(watermark_us) {
+                    window.clear();
+                    table.close(number, start_us, &mut window);
+                    rows.extend(rows.len()..window.len());
+                    rows.truncate(window.len());
+                    closed.clear();
+                    closed.extend(layout.plan().leaves.iter().enumerate().map(|(number, leaf)| {
+                        let mut column = ColumnBuilder::new(&leaf.ty.to_optional());
+                        window.finish_column(number, &rows, &mut column, &mut failed);
+                        column
+                    }));
+                    is_closed = true;
                 }
             }
             let between = thread_time();

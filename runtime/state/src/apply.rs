@@ -18,6 +18,7 @@ use crate::keyed::{DIRTY, FLAGS, KEY, KeyRef, Keyed, OPEN, STAMP, UNSTAMPED, USE
 use crate::layout::{LINE_WORDS, Layout, Series, StateKind};
 use crate::pages::prefetch;
 use crate::probe::{Guessed, NONE, stamp_of};
+use crate::slab::Words;
 use crate::table::ColdStore;
 use crate::{EventBatch, rows};
 
@@ -56,7 +57,7 @@ impl Work {
             numbers: vec![0; series * PART],
             targets: vec![Target(std::ptr::null_mut()); series * PART],
             nowhere: layout.empty.clone(),
-            guessed: Guessed::new(layout.entry_words()),
+            guessed: Guessed::new(layout.entry.near),
             others: vec![0; PART],
             stamp: 1,
             stamped: vec![i64::MIN; series],
@@ -133,7 +134,7 @@ impl Keyed {
             self.hash_part(&mut work, keys, part.clone(), is_cached);
             let is_guessed = !is_cached || stamp.is_none() || !layout.is_word_key || !self.slab.is_one_piece();
             if is_guessed {
-                self.guess(&mut work);
+                self.guess(&mut work, stamp.is_none());
             }
             self.newest_offset = self.newest_offset.max(last_offset);
             let part = Part { layout: &layout, events, sources: &sources, start, stamp, is_guessed };
@@ -179,13 +180,14 @@ impl Keyed {
         &mut self,
         part: Part<'_>,
         work: &mut Work,
-        key: impl Fn(usize) -> KeyRef<'a>,
+        key_of: impl Fn(usize) -> KeyRef<'a>,
         cold: Option<&dyn ColdStore>,
         series: impl AsRef<[Series]>,
     ) -> Result<(), String> {
         let Part { layout, events, start, stamp, is_guessed, .. } = part;
         let Work { hashes, guessed, numbers, others, targets, nowhere, lowest, .. } = work;
-        let (series, last_offset_at) = (series.as_ref(), layout.last_offset_at());
+        let (series, last_offset_at) = (series.as_ref(), layout.last_offset_at);
+        let Words { near, far } = layout.entry;
         let nowhere = Target(nowhere.as_mut_ptr());
         let len = hashes.len();
         let offsets = &events.offsets[start..start + len];
@@ -201,7 +203,7 @@ impl Keyed {
                         (hashes, &words[start..start + len]),
                         others,
                     ),
-                    _ => guessed.mark(stamp, |position, word| self.has_key(word, key(position)), others),
+                    _ => guessed.mark(stamp, |position, word| self.has_key(word, key_of(position)), others),
                 }
             };
             for (series, targets) in series.iter().zip(targets.chunks_exact_mut(PART)) {
@@ -213,7 +215,7 @@ impl Keyed {
             others.iter_mut().zip(0..).for_each(|(other, position)| *other = position);
         }
         let others = &others[..left];
-        self.look_ahead(layout, others, &guessed.entries, numbers);
+        self.look_ahead(layout, others, &guessed.ids, numbers);
         // What an entry's flags are, mostly.
         let usual = DIRTY | USED | ((1 << series.len()) - 1) << OPEN;
         let is_lowest = |(lowest, numbers): (&i64, &[i64])| numbers[..len].iter().all(|number| number >= lowest);
@@ -222,23 +224,34 @@ impl Keyed {
         // Rows from here on are not added yet.
         let mut pending = 0;
         for (number, position) in others.iter().map(|position| *position as usize).enumerate() {
-            let (entry, key, offset) = (guessed.entries[position].0, key(position), offsets[position]);
+            let (entry, key, offset) = (guessed.entries[position].0, key_of(position), offsets[position]);
             // SAFETY: the address is of an entry or of `nobody`, all of whose words are initialised; nobody else has the table.
             let word = |at: usize| unsafe { *entry.add(at) };
-            let is_in = |number: usize| word(series[number].at) as i64 == numbers[number * PART + position];
+            // Where the entry would begin if its other words were behind its first; of entries alone, not of `nobody`.
+            let other_words = || match far {
+                0 => entry,
+                _ => self.slab.far_at(guessed.ids[position]).wrapping_sub(near),
+            };
+            // SAFETY: as above.
+            let other = |at: usize| unsafe { *other_words().add(at) };
+            let is_in = |number: usize| other(series[number].at) as i64 == numbers[number * PART + position];
             let is_as_usual = match stamp {
-                Some(stamp) => stamp_of(word(FLAGS)) == stamp && self.has_key(word(KEY), key),
+                Some(stamp) => {
+                    guessed.ids[position] != NONE
+                        && stamp_of(word(FLAGS)) == stamp
+                        && self.has_key(word(KEY), key)
+                }
                 None => {
                     is_usual
                         && word(FLAGS) & usual == usual
                         && self.has_key(word(KEY), key)
-                        && (word(last_offset_at) as i64) < offset
+                        && (other(last_offset_at) as i64) < offset
                         && (0..series.len()).all(is_in)
                 }
             };
             if is_as_usual {
                 // SAFETY: as above; `nobody` has no flags.
-                unsafe { *entry.add(last_offset_at) = offset as u64 };
+                unsafe { *other_words().add(last_offset_at) = offset as u64 };
                 for (number, series) in series.iter().enumerate() {
                     targets[number * PART + position] = Target(entry.wrapping_add(series.partial_at));
                 }
@@ -251,7 +264,7 @@ impl Keyed {
             let id = match found {
                 Ok(id) => id,
                 Err(error) => {
-                    self.note_offsets(part, &guessed.entries, others, number, nowhere, targets);
+                    self.note_offsets(part, (hashes, &key_of), others, number, nowhere, targets);
                     // SAFETY: as below.
                     unsafe { self.add_rows(part, targets, pending..len, nowhere) };
                     return Err(error);
@@ -274,10 +287,10 @@ impl Keyed {
     /// The store failed, so `others` of a part are not admitted from the one at `failed` on; all other rows are going to be added, and are known by
     /// the last offsets of their entries when the batch comes again.
     #[cold]
-    fn note_offsets(
+    fn note_offsets<'a>(
         &mut self,
         part: Part<'_>,
-        entries: &[Target],
+        (hashes, key_of): (&[u64], &dyn Fn(usize) -> KeyRef<'a>),
         others: &[u32],
         failed: usize,
         nowhere: Target,
@@ -288,12 +301,10 @@ impl Keyed {
         }
         // Those that were admitted one by one have noted theirs.
         let mut others = others.iter().copied().peekable();
-        for (position, entry) in entries.iter().enumerate() {
+        for (position, hash) in hashes.iter().enumerate() {
             if others.next_if_eq(&(position as u32)).is_none() {
-                // SAFETY: as in `admit_to`.
-                unsafe {
-                    *entry.0.add(part.layout.last_offset_at()) = part.events.offsets[part.start + position] as u64
-                };
+                let id = self.find(*hash, key_of(position)).expect("the row is going to be added to it");
+                self.slab.get_mut(id)[part.layout.last_offset_at] = part.events.offsets[part.start + position] as u64;
             }
         }
     }
@@ -311,13 +322,13 @@ impl Keyed {
         targets: &mut [Target],
     ) {
         let Part { layout, events, start, sources, stamp, .. } = part;
-        let (row, entry) = (start + position, self.slab.get_mut(id));
+        let (row, mut entry) = (start + position, self.slab.get_mut(id));
         let offset = events.offsets[row];
         let targets = targets.iter_mut().skip(position).step_by(PART);
-        if offset <= entry[layout.last_offset_at()] as i64 {
+        if offset <= entry[layout.last_offset_at] as i64 {
             return targets.for_each(|target| *target = nowhere);
         }
-        entry[layout.last_offset_at()] = offset as u64;
+        entry[layout.last_offset_at] = offset as u64;
         let flags = entry[FLAGS];
         if flags & (DIRTY | USED) != DIRTY | USED {
             entry[FLAGS] = flags | DIRTY | USED;
@@ -341,7 +352,7 @@ impl Keyed {
             is_stamped &= *target != nowhere;
         }
         if let Some(stamp) = stamp.filter(|_| is_stamped) {
-            let entry = self.slab.get_mut(id);
+            let mut entry = self.slab.get_mut(id);
             entry[FLAGS] = (entry[FLAGS] & UNSTAMPED) | u64::from(stamp) << STAMP;
         }
         if let Some(kept) = &layout.events
@@ -394,13 +405,40 @@ impl Keyed {
         if !numbers().eq(&work.stamped) {
             work.stamped.clear();
             work.stamped.extend(work.numbers.iter().step_by(PART));
-            work.stamp = work.stamp.wrapping_add(1).max(1);
-            if work.stamp == 1 {
-                // All were used once: the oldest must not be taken for new ones.
-                (0..self.slab.end()).for_each(|id| self.slab.get_mut(id)[FLAGS] &= UNSTAMPED);
-            }
+            self.next_stamp(work);
         }
         Some(work.stamp)
+    }
+
+    /// `stamped` has changed: no entry has its stamp yet.
+    fn next_stamp(&mut self, work: &mut Work) {
+        work.stamp = work.stamp.wrapping_add(1).max(1);
+        if work.stamp == 1 {
+            // All were used once: the oldest must not be taken for new ones.
+            (0..self.slab.end()).for_each(|id| self.slab.get_mut(id)[FLAGS] &= UNSTAMPED);
+        }
+    }
+
+    /// Tumbling: entries are going to be left with their open bucket of a series there, be it before rows for it come or after. Gives what those are
+    /// stamped with that have the buckets of all series where the stamp says.
+    pub(crate) fn stamp_next(&mut self, number: usize, bucket: i64) -> u32 {
+        let mut work = std::mem::take(&mut self.work);
+        if work.stamped[number] < bucket {
+            work.stamped[number] = bucket;
+            self.next_stamp(&mut work);
+        }
+        let stamp = work.stamp;
+        self.work = work;
+        stamp
+    }
+
+    /// Whether an entry has its open buckets where the stamp says.
+    pub(crate) fn is_where_stamped(&self, id: u32) -> bool {
+        let entry = self.slab.get(id);
+        let series = self.layout.series.iter().zip(&self.work.stamped).enumerate();
+        series.fold(true, |is_there, (number, (series, bucket))| {
+            is_there && entry[FLAGS] >> (OPEN + number as u32) & 1 == 1 && entry[series.at] as i64 == *bucket
+        })
     }
 
     /// Hashes of the keys of a part, with their lines of the index under way.
@@ -418,11 +456,15 @@ impl Keyed {
     }
 
     /// The entries that keys of a part are most probably, with their memory under way.
-    fn guess(&self, work: &mut Work) {
-        let last = self.layout.entry_words().min(32);
+    fn guess(&self, work: &mut Work, is_all_read: bool) {
+        let Words { near, far } = self.layout.entry;
+        let (near, far) = (near.min(32), if is_all_read { far.min(32) } else { 0 });
         let Work { hashes, guessed, .. } = work;
-        guessed.guess(self.index.guesses(), &self.slab, hashes, |entry| {
-            (0..last).step_by(LINE_WORDS).for_each(|word| prefetch(entry.wrapping_add(word)));
+        guessed.guess(self.index.guesses(), &self.slab, hashes, |id, entry| {
+            (0..near).step_by(LINE_WORDS).for_each(|word| prefetch(entry.wrapping_add(word)));
+            if far > 0 {
+                prefetch_all(self.slab.far_at(id), far);
+            }
         });
         if !self.layout.is_word_key {
             for (entry, _) in guessed.entries.iter().zip(&guessed.ids).filter(|(_, id)| **id != NONE) {
@@ -433,15 +475,21 @@ impl Keyed {
     }
 
     /// Asks for blocks of rows' entries that are going to be changed: first their heads, then the rows at their ends, which the heads tell.
-    fn look_ahead(&self, layout: &Layout, others: &[u32], entries: &[Target], numbers: &[i64]) {
+    fn look_ahead(&self, layout: &Layout, others: &[u32], ids: &[u32], numbers: &[i64]) {
+        let others = || {
+            let all = others.iter().map(|position| (*position as usize, ids[*position as usize]));
+            all.filter(|(_, id)| *id != NONE)
+        };
+        if layout.entry.far > 0 {
+            others().for_each(|(_, id)| prefetch_all(self.slab.far_at(id), layout.entry.far.min(32)));
+        }
         if layout.kind == StateKind::Total || self.arena.used_bytes() <= CACHED_BYTES {
             return;
         }
         let stride = layout.row_words();
         for is_second in [false, true] {
-            for position in others.iter().map(|position| *position as usize) {
-                // SAFETY: as in `admit_to`; nothing changes it meanwhile.
-                let entry = unsafe { std::slice::from_raw_parts(entries[position].0, layout.entry_words()) };
+            for (position, id) in others() {
+                let entry = self.slab.get(id);
                 for (number, series) in layout.series.iter().enumerate() {
                     if entry[series.at] as i64 != numbers[number * PART + position] {
                         self.prefetch_rows(Block(entry[series.at + 1]), stride, is_second);
@@ -465,4 +513,11 @@ impl Keyed {
             prefetch(self.arena.at(block));
         }
     }
+}
+
+/// Asks for the lines of so many words.
+#[inline(always)]
+fn prefetch_all(start: *const u64, words: usize) {
+    (0..words).step_by(LINE_WORDS).for_each(|word| prefetch(start.wrapping_add(word)));
+    prefetch(start.wrapping_add(words - 1));
 }

@@ -73,11 +73,12 @@ impl Keyed {
         let (layout, entry, begin) = (&*self.layout, self.slab.get(id), out.len());
         out.push(VERSION);
         // All events up to the last that was applied are in, be they the key's or not.
-        let last_offset = self.applied_offset.max(entry[layout.last_offset_at()] as i64);
+        let last_offset = self.applied_offset.max(entry[layout.last_offset_at] as i64);
         out.extend_from_slice(&last_offset.to_le_bytes());
         for (number, series) in layout.series.iter().enumerate() {
-            out.push((entry[FLAGS] >> (OPEN + number as u32) & 1) as u8);
-            out.extend_from_slice(&entry[series.at].to_le_bytes());
+            let is_open = Keyed::is_open(layout, entry, number);
+            out.push(u8::from(is_open));
+            out.extend_from_slice(&(if is_open { entry[series.at] } else { 0 }).to_le_bytes());
         }
         let stride = layout.row_words();
         for (number, series) in layout.series.iter().enumerate() {
@@ -89,8 +90,8 @@ impl Keyed {
                 before = row[0] as i64;
                 put_partial(layout, &row[1..], &self.heap, out);
             }
-            if entry[FLAGS] >> (OPEN + number as u32) & 1 == 1 {
-                put_partial(layout, &entry[series.partial_at..][..layout.words], &self.heap, out);
+            if Keyed::is_open(layout, entry, number) {
+                put_partial(layout, entry.near(series.partial_at, layout.words), &self.heap, out);
             }
         }
         if let Some(kept) = &layout.events {
@@ -110,9 +111,9 @@ impl Keyed {
             self.remove(id, false);
             return Err(DAMAGED.to_owned());
         }
-        let entry = self.slab.get_mut(id);
+        let mut entry = self.slab.get_mut(id);
         entry[FLAGS] |= STORED | USED;
-        self.newest_offset = self.newest_offset.max(entry[self.layout.last_offset_at()] as i64);
+        self.newest_offset = self.newest_offset.max(entry[self.layout.last_offset_at] as i64);
         self.trim(&self.layout.clone(), id);
         self.note_windows(id);
         Ok(id)
@@ -123,7 +124,7 @@ impl Keyed {
         if varint::take_array::<1>(input)? != [VERSION] {
             return None;
         }
-        self.slab.get_mut(id)[layout.last_offset_at()] = take_word(input)?;
+        self.slab.get_mut(id)[layout.last_offset_at] = take_word(input)?;
         let mut heads = Vec::with_capacity(layout.series.len());
         for _ in &layout.series {
             let [is_open] = varint::take_array(input)?;
@@ -139,7 +140,7 @@ impl Keyed {
                     return None;
                 }
                 before = Some(bucket);
-                let entry = self.slab.get_mut(id);
+                let mut entry = self.slab.get_mut(id);
                 let mut block = Block(entry[series.at + 1]);
                 let row = rows::insert(&mut self.arena, &mut block, stride, position as usize);
                 row.fill(0);
@@ -151,10 +152,10 @@ impl Keyed {
                 if before.is_some_and(|before| before >= open as i64) {
                     return None;
                 }
-                let entry = self.slab.get_mut(id);
+                let mut entry = self.slab.get_mut(id);
                 entry[series.at] = open;
                 entry[FLAGS] |= 1 << (OPEN + number as u32);
-                let partial = &mut entry[series.partial_at..][..layout.words];
+                let partial = entry.near(series.partial_at, layout.words);
                 take_partial(&layout, input, partial, &mut self.heap)?;
             } else if is_open != 0 || before.is_some() {
                 return None;

@@ -18,7 +18,7 @@ use crate::arena::{Arena, Block};
 use crate::fold;
 use crate::index::Index;
 use crate::layout::{KeptEvents, Layout, Series, StateKind};
-use crate::slab::Slab;
+use crate::slab::{Entry, Slab};
 use crate::table::ColdStore;
 use crate::{Folded, rows};
 
@@ -34,7 +34,7 @@ pub(crate) const USED: u64 = 2;
 pub(crate) const STORED: u64 = 4;
 /// The entry is one.
 pub(crate) const LIVE: u64 = 8;
-/// From here a bit per series: whether it has an open bucket.
+/// From here a bit per series: whether it has an open bucket. Of tumbling windows it may be one without events ([`Keyed::is_open`]).
 pub(crate) const OPEN: u32 = 8;
 /// From here the stamp of the update that left the entry as entries mostly are, 0 where something changed since: one comparison tells that
 /// it is dirty and used and has its open buckets where the stamp's rows go. Who takes a flag away or moves a bucket takes the stamp away.
@@ -53,12 +53,11 @@ pub(crate) struct Keyed {
     pub(crate) dirty: VecDeque<u32>,
     /// Keys whose image is to be removed from the store.
     pub(crate) gone: VecDeque<Box<[u8]>>,
-    /// Tumbling: per window, by start and position of the length, its number and the entries that have it.
+    /// Tumbling: per window, by start and position of the length, its number and the entries that have it, or that wait for it
+    /// (`close`). Some may be listed that do neither any more, or twice.
     pub(crate) open: BTreeMap<(i64, usize), (i64, Vec<u32>)>,
     /// Tumbling: a list of a closed window, for the next one that opens.
     pub(crate) spare: Vec<u32>,
-    /// Tumbling: per length, entries of which nothing was left when a window was closed.
-    pub(crate) bare: Vec<Vec<u32>>,
     /// Per series the first bucket that some window can still see, or, tumbling, that has not run.
     pub(crate) first_number: Vec<i64>,
     /// Tumbling: per series the first window that takes events of the batch that is applied.
@@ -140,14 +139,13 @@ impl Keyed {
         let series = layout.series.len();
         Keyed {
             index: Index::new(),
-            slab: Slab::new(layout.entry_stride()),
+            slab: Slab::new(layout.entry),
             arena: Arena::default(),
             heap: Heap::default(),
             dirty: VecDeque::new(),
             gone: VecDeque::new(),
             open: BTreeMap::new(),
             spare: Vec::new(),
-            bare: vec![Vec::new(); series],
             first_number: vec![i64::MIN; series],
             over_number: vec![i64::MIN; series],
             events_until_us: None,
@@ -217,8 +215,8 @@ impl Keyed {
             KeyRef::Bytes(bytes) => self.arena.keep(bytes).0,
         };
         let id = self.slab.insert();
-        let entry = self.slab.get_mut(id);
-        (entry[KEY], entry[self.layout.last_offset_at()], entry[FLAGS]) = (word, i64::MIN as u64, LIVE);
+        let mut entry = self.slab.get_mut(id);
+        (entry[KEY], entry[self.layout.last_offset_at], entry[FLAGS]) = (word, i64::MIN as u64, LIVE);
         let (slab, arena, seed, is_word) = (&self.slab, &self.arena, self.seed, self.layout.is_word_key);
         self.index.insert(hash, id, |id| {
             let word = slab.get(id)[KEY];
@@ -264,12 +262,19 @@ impl Keyed {
         self.slab.get_mut(id)[series.at + 1] = block.0;
     }
 
+    /// Whether a series has an open bucket with events. One without has no closed buckets either. No rows of the entry may be pending.
+    #[inline]
+    pub(crate) fn is_open(layout: &Layout, entry: Entry<'_>, number: usize) -> bool {
+        let has_events = |count_at| entry[layout.series[number].partial_at + count_at] > 0;
+        entry[FLAGS] >> (OPEN + number as u32) & 1 == 1 && layout.count_at.is_none_or(has_events)
+    }
+
     /// Forgets the open bucket of a series.
     pub(crate) fn drop_open(&mut self, layout: &Layout, id: u32, number: usize, series: &Series) {
-        let entry = self.slab.get_mut(id);
+        let mut entry = self.slab.get_mut(id);
         entry[FLAGS] &= UNSTAMPED & !(1 << (OPEN + number as u32));
         entry[series.at] = 0;
-        fold::clear(layout, &mut entry[series.partial_at..][..layout.words], &mut self.heap);
+        fold::clear(layout, entry.near(series.partial_at, layout.words), &mut self.heap);
     }
 
     /// Forgets the first kept events, at most all.
@@ -294,15 +299,6 @@ impl Keyed {
                 // They are the ones before the window that the time is in.
                 *first = (*first).max(series.number(until_us));
             }
-        }
-    }
-
-    /// Tumbling: the entry has a bucket of that window from now on.
-    pub(crate) fn note_window(&mut self, id: u32, number: usize, bucket: i64) {
-        if self.layout.kind == StateKind::Tumbling {
-            let (start_us, _) = self.layout.series[number].bounds(bucket);
-            let spare = &mut self.spare;
-            self.open.entry((start_us, number)).or_insert_with(|| (bucket, std::mem::take(spare))).1.push(id);
         }
     }
 }

@@ -14,6 +14,7 @@ use chalk_catalog::event::is_word;
 use chalk_types::Kind;
 
 use crate::fold::{Atom, Condition, Operation, atoms_of};
+use crate::slab::Words;
 
 /// Series of buckets that an aggregation may have.
 const MAX_SERIES: usize = 24;
@@ -28,6 +29,8 @@ pub struct Layout {
     pub(crate) conditions: Vec<Condition>,
     /// Words of a partial of all leaves.
     pub(crate) words: usize,
+    /// Of tumbling windows: where a partial counts all events, so that an open bucket without any is known.
+    pub(crate) count_at: Option<usize>,
     /// A partial of no event.
     pub(crate) empty: Vec<u64>,
     /// Bytes that the partials of all leaves hold on the heap, typically.
@@ -35,6 +38,10 @@ pub struct Layout {
     pub(crate) series: Vec<Series>,
     pub(crate) windows: Vec<BoundWindow>,
     pub(crate) kind: StateKind,
+    /// Words of an entry.
+    pub(crate) entry: Words,
+    /// Where the last offset is in an entry.
+    pub(crate) last_offset_at: usize,
     /// Of exact windows: how events are kept.
     pub(crate) events: Option<KeptEvents>,
     /// Whether keys are words.
@@ -110,7 +117,7 @@ pub(crate) struct KeptColumn {
 
 /// Words of an entry before the partials of its open buckets: key, flags.
 const ENTRY_HEAD: usize = 2;
-/// Words of a series in an entry behind all partials: number of the open bucket, block of closed ones.
+/// Words of a series in an entry behind the last offset: number of the open bucket, block of closed ones.
 const SERIES_WORDS: usize = 2;
 /// Words of a line of memory.
 pub(crate) const LINE_WORDS: usize = 8;
@@ -144,13 +151,28 @@ impl Layout {
             return Err(format!("{}: {} leaves, {} aggregates", plan.name, plan.leaves.len(), aggregates.len()));
         }
         check_columns(plan)?;
-        let Bound { leaves, atoms, conditions, words } = bind(plan, aggregates)?;
-        let (kind, series, windows) = windows(plan, words)?;
+        let Bound { leaves, mut atoms, conditions, mut words } = bind(plan, aggregates)?;
+        let mut count_at = None;
+        if matches!(plan.kind, AggregationKind::Tumbling { .. }) {
+            let count = atoms.iter().find(|atom| atom.operation == Operation::Count && atom.condition == 0);
+            count_at = Some(count.map_or(words, |count| count.at));
+            if count.is_none() {
+                atoms.push(Atom { operation: Operation::Count, column: None, condition: 0, at: words });
+                words += 1;
+            }
+        }
+        let (kind, mut series, windows) = windows(plan, words)?;
+        let (entry, last_offset_at) = entry(series.len(), words, kind == StateKind::Continuous);
+        for (position, series) in series.iter_mut().enumerate() {
+            series.at = last_offset_at + 1 + position * SERIES_WORDS;
+        }
         let mut empty = vec![0; words];
         for atom in &atoms {
             empty[atom.at] = atom.operation.neutral();
         }
         Ok(Arc::new(Layout {
+            entry,
+            last_offset_at,
             heap_bytes: leaves.iter().map(|leaf| leaf.aggregate.heap_bytes()).sum(),
             events: (kind == StateKind::Continuous).then(|| keep(plan, &leaves, &conditions, &windows, is_offset_kept)),
             is_word_key: is_word(&plan.key.kind),
@@ -160,6 +182,7 @@ impl Layout {
             atoms,
             conditions,
             words,
+            count_at,
             empty,
             series,
             windows,
@@ -198,26 +221,9 @@ impl Layout {
         1 + self.words
     }
 
-    /// Words of an entry.
-    pub(crate) fn entry_words(&self) -> usize {
-        self.last_offset_at() + 1 + self.series.len() * SERIES_WORDS + usize::from(self.events.is_some())
-    }
-
-    /// Words from one entry to the next: lines of memory are not cut more often than need be. To begin each with a line was tried: no update
-    /// got faster.
-    pub(crate) fn entry_stride(&self) -> usize {
-        self.entry_words().next_multiple_of(LINE_WORDS / 2)
-    }
-
-    /// Where the last offset is in an entry.
-    #[inline]
-    pub(crate) fn last_offset_at(&self) -> usize {
-        ENTRY_HEAD + self.series.len() * self.words
-    }
-
     /// Where the block of kept events is in an entry.
     pub(crate) fn events_at(&self) -> usize {
-        self.entry_words() - 1
+        self.last_offset_at + 1 + self.series.len() * SERIES_WORDS
     }
 }
 
@@ -351,8 +357,7 @@ fn windows(plan: &Aggregation, words: usize) -> Result<(StateKind, Vec<Series>, 
             return bad("a bucket has no length");
         }
         let origin_us = if bucket_us == 0 { 0 } else { origin_us.rem_euclid(bucket_us) };
-        let at = ENTRY_HEAD + count * words + 1 + position * SERIES_WORDS;
-        series.push(Series { bucket_us, origin_us, span_us, at, partial_at: ENTRY_HEAD + position * words });
+        series.push(Series { bucket_us, origin_us, span_us, at: 0, partial_at: ENTRY_HEAD + position * words });
     }
     if windows.iter().any(|window| {
         window.duration_us <= 0 || series.get(window.series).is_none_or(|series| series.span_us < window.duration_us)
@@ -360,6 +365,21 @@ fn windows(plan: &Aggregation, words: usize) -> Result<(StateKind, Vec<Series>, 
         return bad("a window is longer than what is kept for it");
     }
     Ok((kind, series, windows))
+}
+
+/// The words of an entry, and where its last offset is.
+///
+/// Most updates touch key, flags and partials alone, so these lie apart from the rest in whole lines, unless all fits into a line, lines would be
+/// a sixth larger, or every update touches the rest too, as of exact windows. What is not apart is cut by lines no more often than need be.
+fn entry(series: usize, words: usize, is_exact: bool) -> (Words, usize) {
+    let head = ENTRY_HEAD + series * words;
+    let rest = 1 + series * SERIES_WORDS + usize::from(is_exact);
+    let lines = head.next_multiple_of(LINE_WORDS);
+    if is_exact || head + rest <= LINE_WORDS || (lines - head) * 6 > head {
+        (Words { near: (head + rest).next_multiple_of(LINE_WORDS / 2), far: 0 }, head)
+    } else {
+        (Words { near: lines, far: rest }, lines)
+    }
 }
 
 fn keep(
@@ -414,6 +434,11 @@ impl Series {
     /// Where a bucket starts.
     pub(crate) fn start(&self, number: i128) -> i128 {
         number * i128::from(self.bucket_us) + i128::from(self.origin_us)
+    }
+
+    /// Where the bucket that starts there ends.
+    pub(crate) fn end(&self, start_us: i64) -> i64 {
+        start_us.saturating_add(self.bucket_us)
     }
 
     /// First and last time of the bucket that a time is in.

@@ -93,7 +93,7 @@ pub fn estimate_layout(layout: &Layout) -> Estimate {
         let columns: usize = layout.plan().columns.iter().map(word).sum();
         return Estimate { event_bytes: (16 + columns) * layout.series.len() * 5 / 4, ..Estimate::default() };
     }
-    let open = layout.entry_stride() * 8 + layout.heap_bytes * layout.series.len();
+    let open = layout.entry.bytes() + layout.heap_bytes * layout.series.len();
     let key = if layout.is_word_key { 0 } else { TEXT_KEY_BYTES };
     let record = |series: &Series| RecordEstimate {
         bucket_us: series.bucket_us,

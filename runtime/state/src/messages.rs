@@ -73,8 +73,9 @@ impl Messages {
         }
     }
 
-    pub(crate) fn open_windows(&self) -> Vec<(usize, i64)> {
-        self.windows.keys().map(|(start_us, window)| (*window, *start_us)).collect()
+    pub(crate) fn open_windows(&self, until_us: i64) -> Vec<(usize, i64)> {
+        let windows = self.windows.keys().map(|(start_us, window)| (*window, *start_us));
+        windows.filter(|(window, start_us)| self.layout.series[*window].end(*start_us) <= until_us).collect()
     }
 
     pub(crate) fn close(&mut self, window: usize, start_us: i64) -> EventBatch {

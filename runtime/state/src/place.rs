@@ -24,7 +24,7 @@ impl Keyed {
         bucket: i64,
     ) -> bool {
         let (stride, series) = (layout.row_words(), &layout.series[number]);
-        let entry = self.slab.get_mut(id);
+        let mut entry = self.slab.get_mut(id);
         let is_open = entry[FLAGS] >> (OPEN + number as u32) & 1 == 1;
         let mut block = Block(entry[series.at + 1]);
         if is_open && (entry[series.at] as i64) > bucket {
@@ -41,14 +41,15 @@ impl Keyed {
             sources.add(layout, closed, &mut self.heap, row);
             return true;
         }
-        if is_open {
+        // One without events just moves on.
+        if Keyed::is_open(layout, self.slab.get(id), number) {
             self.close_open(layout, id, number, series);
         }
         self.note_window(id, number, bucket);
-        let entry = self.slab.get_mut(id);
+        let mut entry = self.slab.get_mut(id);
         entry[FLAGS] = (entry[FLAGS] & UNSTAMPED) | 1 << (OPEN + number as u32);
         entry[series.at] = bucket as u64;
-        let open = &mut entry[series.partial_at..][..stride - 1];
+        let open = entry.near(series.partial_at, stride - 1);
         open.copy_from_slice(&layout.empty);
         false
     }
@@ -56,11 +57,11 @@ impl Keyed {
     /// Puts the open bucket behind the closed ones. What no window sees any more goes: memory is at hand now.
     fn close_open(&mut self, layout: &Layout, id: u32, number: usize, series: &Series) {
         let stride = layout.row_words();
-        let entry = self.slab.get_mut(id);
+        let mut entry = self.slab.get_mut(id);
         let mut block = Block(entry[series.at + 1]);
         let is_expiring = layout.kind != StateKind::Tumbling;
         if is_expiring && (entry[series.at] as i64) < self.first_number[number] {
-            fold::clear(layout, &mut entry[series.partial_at..][..layout.words], &mut self.heap);
+            fold::clear(layout, entry.near(series.partial_at, layout.words), &mut self.heap);
             if !block.is_none() {
                 self.drop_rows(layout, id, series, usize::MAX);
             }
@@ -69,7 +70,7 @@ impl Keyed {
         let closed = rows::get(&self.arena, block, stride).len() / stride;
         let row = rows::insert(&mut self.arena, &mut block, stride, closed);
         row[0] = entry[series.at];
-        row[1..].copy_from_slice(&entry[series.partial_at..][..stride - 1]);
+        row[1..].copy_from_slice(entry.near(series.partial_at, stride - 1));
         entry[series.at + 1] = block.0;
         if is_expiring {
             self.forget_first(layout, id, series, number);

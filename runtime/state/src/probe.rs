@@ -24,16 +24,16 @@ pub(crate) fn stamp_of(flags: u64) -> u32 {
 pub(crate) struct Guessed {
     /// Their numbers; `NONE` where there is none.
     pub(crate) ids: Vec<u32>,
-    /// Where they are; where there is none, `nobody`.
+    /// Where their first words are; where there is none, `nobody`.
     pub(crate) entries: Vec<Target>,
     /// The words of an entry that is none: no flags.
     nobody: Vec<u64>,
 }
 
 impl Guessed {
-    /// For entries of so many words.
-    pub(crate) fn new(words: usize) -> Guessed {
-        Guessed { nobody: vec![0; words], ..Guessed::default() }
+    /// For entries of so many first words.
+    pub(crate) fn new(near: usize) -> Guessed {
+        Guessed { nobody: vec![0; near], ..Guessed::default() }
     }
 
     /// Room for so many rows.
@@ -44,16 +44,16 @@ impl Guessed {
         nobody
     }
 
-    /// Guesses the entries of keys; `each` sees where they are.
+    /// Guesses the entries of keys; `each` sees which they are, and where their first words are.
     #[inline(always)]
-    pub(crate) fn guess(&mut self, guesses: Guesses<'_>, slab: &Slab, hashes: &[u64], each: impl Fn(*mut u64)) {
+    pub(crate) fn guess(&mut self, guesses: Guesses<'_>, slab: &Slab, hashes: &[u64], each: impl Fn(u32, *mut u64)) {
         let nobody = self.resize(hashes.len());
         for ((hash, id), entry) in hashes.iter().zip(&mut self.ids).zip(&mut self.entries) {
-            (*id, *entry) = match guesses.of(*hash) {
-                Some(id) => (id, Target(slab.at(id))),
-                None => (NONE, nobody),
-            };
-            each(entry.0);
+            (*id, *entry) = (NONE, nobody);
+            if let Some(guess) = guesses.of(*hash) {
+                (*id, *entry) = (guess, Target(slab.at(guess)));
+                each(guess, entry.0);
+            }
         }
     }
 
@@ -86,7 +86,7 @@ impl Guessed {
         others: &mut [u32],
     ) -> usize {
         self.resize(hashes.len());
-        let (start, stride) = (slab.start(), slab.stride());
+        let (start, stride) = (slab.start(), slab.words().near);
         let mut count = 0;
         let rows = hashes.iter().zip(keys).zip(&mut self.entries).enumerate();
         for (position, ((hash, key), place)) in rows {

@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 
 use crate::arena::Block;
-use crate::keyed::{FLAGS, Keyed, OPEN};
+use crate::keyed::Keyed;
 use crate::layout::{BoundWindow, Series, StateKind, clamp};
 use crate::{Folded, fold, rows};
 
@@ -46,9 +46,8 @@ impl Keyed {
         let from = rows::lower_bound(closed, stride, first);
         let until = rows::upper_bound(closed, stride, last);
         into.merge_rows(&closed[from * stride..until.max(from) * stride], &self.heap);
-        let is_open = entry[FLAGS] >> (OPEN + number as u32) & 1 == 1;
-        if is_open && (first..=last).contains(&(entry[series.at] as i64)) {
-            into.merge_partials(&entry[series.partial_at..][..layout.words], &self.heap);
+        if Keyed::is_open(layout, entry, number) && (first..=last).contains(&(entry[series.at] as i64)) {
+            into.merge_partials(entry.near(series.partial_at, layout.words), &self.heap);
         }
     }
 

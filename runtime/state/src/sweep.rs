@@ -74,11 +74,12 @@ impl Keyed {
                 continue;
             }
             // Tumbling windows go when they are closed; what is left are keys of events that came too late for all of them.
-            if layout.kind != StateKind::Tumbling {
+            let is_tumbling = layout.kind == StateKind::Tumbling;
+            if !is_tumbling {
                 self.trim(&layout, id);
             }
             self.settle(&layout, id);
-            if self.is_bare(id) {
+            if if is_tumbling { !self.waits(id) } else { self.is_bare(id) } {
                 self.remove(id, true);
                 gone += 1;
             }
@@ -86,10 +87,16 @@ impl Keyed {
         gone
     }
 
-    /// Whether an entry has no buckets.
+    /// Whether an entry has no buckets with events.
     pub(crate) fn is_bare(&self, id: u32) -> bool {
+        let entry = self.slab.get(id);
+        !(0..self.layout.series.len()).any(|number| Keyed::is_open(&self.layout, entry, number))
+    }
+
+    /// Whether an entry has open buckets, be they without events.
+    pub(crate) fn waits(&self, id: u32) -> bool {
         let series = self.layout.series.len() as u32;
-        self.slab.get(id)[FLAGS] >> OPEN & ((1 << series) - 1) == 0
+        self.slab.get(id)[FLAGS] >> OPEN & ((1 << series) - 1) != 0
     }
 
     /// Forgets what no window sees of an entry.
@@ -124,7 +131,7 @@ impl Keyed {
     /// where they are: each would have to be looked for.
     fn settle(&mut self, layout: &Layout, id: u32) {
         let key = (!layout.is_word_key).then_some(KEY);
-        let entry = self.slab.get_mut(id);
+        let mut entry = self.slab.get_mut(id);
         for at in blocks_at(layout).chain(key) {
             if let Some(block) = self.arena.settle(Block(entry[at])) {
                 entry[at] = block.0;
@@ -178,7 +185,7 @@ impl Keyed {
             image.clear();
             self.put_image(id, &mut image);
             self.key(id).with_bytes(|key| visit(key, Some(&image)));
-            let entry = self.slab.get_mut(id);
+            let mut entry = self.slab.get_mut(id);
             entry[FLAGS] = (entry[FLAGS] & UNSTAMPED & !DIRTY) | STORED;
             left -= 1;
         }
@@ -202,7 +209,7 @@ impl Keyed {
             }
             let id = self.hand;
             self.hand += 1;
-            let entry = self.slab.get_mut(id);
+            let mut entry = self.slab.get_mut(id);
             if entry[FLAGS] & (LIVE | STORED | DIRTY) != LIVE | STORED {
                 continue;
             }

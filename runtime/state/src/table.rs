@@ -95,20 +95,20 @@ impl Table {
         let key = KeyRef::of(key, row);
         let hash = keyed.hash(key);
         let Some(id) = keyed.find_or_load(hash, key, cold)? else { return Ok(false) };
-        let entry = keyed.slab.get_mut(id);
+        let mut entry = keyed.slab.get_mut(id);
         entry[FLAGS] |= USED;
-        if entry[self.layout.last_offset_at()] as i64 == i64::MIN {
+        if entry[self.layout.last_offset_at] as i64 == i64::MIN {
             return Ok(false);
         }
         keyed.fold(id, window, now_us, into);
         Ok(true)
     }
 
-    /// Tumbling: windows that have events, as (position of the length, start), ascending by start, then length.
-    pub fn open_windows(&self) -> Vec<(usize, i64)> {
-        match &self.state {
-            State::Keyed(keyed) => keyed.open_windows(),
-            State::Messages(messages) => messages.open_windows(),
+    /// Tumbling: windows that have events and end at or before the time, as (position of the length, start), ascending by start, then length.
+    pub fn open_windows(&mut self, until_us: i64) -> Vec<(usize, i64)> {
+        match &mut self.state {
+            State::Keyed(keyed) => keyed.open_windows(until_us),
+            State::Messages(messages) => messages.open_windows(until_us),
         }
     }
 
@@ -132,14 +132,7 @@ impl Table {
     /// Tumbling: drops windows that end at or before the time. After a restart: those that had run, which older images may still have.
     /// Gives how many windows.
     pub fn drop_closed(&mut self, closed_until_us: i64) -> usize {
-        let ended: Vec<(usize, i64)> = self
-            .open_windows()
-            .into_iter()
-            .filter(|(window, start_us)| {
-                let series = &self.layout.series[*window];
-                series.number(*start_us) < series.number(closed_until_us)
-            })
-            .collect();
+        let ended = self.open_windows(closed_until_us);
         if let State::Keyed(keyed) = &mut self.state {
             keyed.set_closed(closed_until_us);
         }

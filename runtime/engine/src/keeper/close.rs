@@ -73,11 +73,9 @@ impl Keeper {
     fn over(&self, tumbling: &Tumbling, until_us: i64) -> BTreeSet<(i64, usize, i64)> {
         let mut windows = BTreeSet::new();
         self.tables[tumbling.aggregation].for_each(|cell| {
-            for (window, start_us) in cell.lock().open_windows() {
+            for (window, start_us) in cell.lock().open_windows(until_us) {
                 let end_us = start_us.saturating_add(tumbling.windows_us[window]);
-                if end_us <= until_us {
-                    windows.insert((end_us, window, start_us));
-                }
+                windows.insert((end_us, window, start_us));
             }
         });
         windows

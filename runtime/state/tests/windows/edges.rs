@@ -122,7 +122,7 @@ fn times_at_the_ends_do_not_overflow() {
         for low_us in times {
             table.expire(low_us, 10);
         }
-        for (window, start_us) in table.open_windows() {
+        for (window, start_us) in table.open_windows(i64::MAX) {
             table.close(window, start_us, &mut ClosedWindow::new(table.layout()));
         }
         table.drop_closed(i64::MAX);

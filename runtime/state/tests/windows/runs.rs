@@ -195,7 +195,7 @@ impl Run {
         let until_us = self.closed_until_us.map_or(until_us, |before| before.max(until_us));
         self.closed_until_us = Some(until_us);
         for partition in &mut self.partitions {
-            let open = partition.table.open_windows();
+            let open = partition.table.open_windows(i64::MAX);
             assert!(open.is_sorted_by_key(|(window, start_us)| (*start_us, *window)));
             for (window, start_us) in open {
                 if start_us + windows_us[window] > until_us {
@@ -231,7 +231,7 @@ impl Run {
             |time_us: i64| windows_us.iter().any(|length| time_us.div_euclid(*length) * length + length > until_us);
         for partition in &mut self.partitions {
             partition.model.rows.retain(|row| is_open(row.time_us));
-            for (window, start_us) in partition.table.open_windows() {
+            for (window, start_us) in partition.table.open_windows(i64::MAX) {
                 assert!(start_us + windows_us[window] > until_us, "closed windows are gone");
             }
         }
@@ -311,7 +311,7 @@ fn messages_of_a_window_come_out_in_their_order() {
             }
             if random.one_in(3) {
                 let until_us = closed_until_us.max(clock_us - 12);
-                for (window, start_us) in table.open_windows() {
+                for (window, start_us) in table.open_windows(i64::MAX) {
                     let length_us = [10, 25][window];
                     if start_us + length_us > until_us {
                         continue;
