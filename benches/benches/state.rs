@@ -217,7 +217,9 @@ fn tumbling() {
         let mut stream = Stream::new(10_000, distribution, 7200, 0);
         let mut batches: Vec<EventBatch> = (0..TURN).map(|_| EventBatch::new(layout.plan())).collect();
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        let (mut window, mut closed) = (ClosedWindow::new(&layout), Vec::new());
+        let mut window = ClosedWindow::new(&layout);
+        let leaves = layout.plan().leaves.iter();
+        let mut closed: Vec<_> = leaves.map(|leaf| ColumnBuilder::new(&leaf.ty.to_optional())).collect();
         let (mut rows, mut failed) = (Vec::<usize>::new(), Vec::new());
         let mut windows = 0;
         for turn in 0..160 {
@@ -232,12 +234,10 @@ fn tumbling() {
                     table.close(number, start_us, &mut window);
                     rows.extend(rows.len()..window.len());
                     rows.truncate(window.len());
-                    closed.clear();
-                    closed.extend(layout.plan().leaves.iter().enumerate().map(|(number, leaf)| {
-                        let mut column = ColumnBuilder::new(&leaf.ty.to_optional());
-                        window.finish_column(number, &rows, &mut column, &mut failed);
-                        column
-                    }));
+                    for (number, column) in closed.iter_mut().enumerate() {
+                        column.clear();
+                        window.finish_column(number, &rows, column, &mut failed);
+                    }
                     is_closed = true;
                 }
             }

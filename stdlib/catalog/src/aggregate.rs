@@ -147,15 +147,7 @@ pub trait Aggregate: Send + Sync {
     /// The results of many partials, whose words lie one behind the other, appended to a column: one call for all of them. Where one has no
     /// result the row is null, and its position, counted from the first partial, and the error are appended to `failed`.
     fn finish_all(&self, partials: &[u64], heap: &Heap, out: &mut ColumnBuilder, failed: &mut Vec<(usize, String)>) {
-        for (position, partial) in partials.chunks_exact(self.words()).enumerate() {
-            match self.finish(partial, heap) {
-                Ok(value) => out.push_value(&value),
-                Err(error) => {
-                    out.push_null();
-                    failed.push((position, error));
-                }
-            }
-        }
+        finish_each(self, partials, heap, out, failed);
     }
 
     /// Appends a partial's bytes: the same for the same events in the same order.
@@ -173,6 +165,25 @@ pub trait Aggregate: Send + Sync {
     /// Bytes that a partial holds on the heap at most, or of a typical one where there is no bound: for `chalkc inspect`.
     fn heap_bytes(&self) -> usize {
         0
+    }
+}
+
+/// [`Aggregate::finish_all`] as it is for any aggregate: value by value.
+pub fn finish_each<A: Aggregate + ?Sized>(
+    aggregate: &A,
+    partials: &[u64],
+    heap: &Heap,
+    out: &mut ColumnBuilder,
+    failed: &mut Vec<(usize, String)>,
+) {
+    for (position, partial) in partials.chunks_exact(aggregate.words()).enumerate() {
+        match aggregate.finish(partial, heap) {
+            Ok(value) => out.push_value(&value),
+            Err(error) => {
+                out.push_null();
+                failed.push((position, error));
+            }
+        }
     }
 }
 

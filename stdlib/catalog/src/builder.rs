@@ -179,6 +179,30 @@ impl ColumnBuilder {
         self.validity.reserve(rows.div_ceil(8));
     }
 
+    /// Whether values are words of 64 bits, which [`ColumnBuilder::extend_words`] takes.
+    pub fn has_words(&self) -> bool {
+        matches!(self.data, ColumnData::Width8(_))
+    }
+
+    /// Appends many words as they lie in the column, or nulls.
+    ///
+    /// # Panics
+    /// If the column has no words.
+    pub fn extend_words(&mut self, words: impl Iterator<Item = Option<u64>>) {
+        let ColumnBuilder { data: ColumnData::Width8(values), validity, len, null_count, .. } = self else {
+            panic!("{} has no words", self.ty)
+        };
+        values.extend(words.map(|word| {
+            if *len % 8 == 0 {
+                validity.push(0);
+            }
+            validity[*len / 8] |= u8::from(word.is_some()) << (*len % 8);
+            *null_count += usize::from(word.is_none());
+            *len += 1;
+            word.unwrap_or(0)
+        }));
+    }
+
     /// Appends what a value of fixed width is made of; nothing to nested columns.
     fn push_words(&mut self, low: u64, high: u64) {
         match &mut self.data {

@@ -4,9 +4,11 @@
 
 use std::cmp::Ordering;
 
-use chalk_catalog::aggregate::{Aggregate, AggregateDef, Event, Fold, Growth, Heap, Order};
+use chalk_catalog::ColumnBuilder;
+use chalk_catalog::aggregate::{Aggregate, AggregateDef, Event, Fold, Growth, Heap, Order, finish_each};
 use chalk_types::{Value, varint};
 
+use super::bytes::canonical;
 use super::cell::{Cell, Raw};
 
 /// Extremes.
@@ -80,6 +82,17 @@ impl Aggregate for Extreme {
 
     fn finish(&self, partial: &[u64], heap: &Heap) -> Result<Value, String> {
         Ok(if partial[0] == 0 { Value::Null } else { self.cell.value(self.cell.get(partial[1], heap)) })
+    }
+
+    fn finish_all(&self, partials: &[u64], heap: &Heap, out: &mut ColumnBuilder, failed: &mut Vec<(usize, String)>) {
+        if !out.has_words() || !self.cell.is_word() {
+            return finish_each(self, partials, heap, out, failed);
+        }
+        let is_float = self.cell.is_float();
+        out.extend_words(partials.chunks_exact(2).map(|partial| {
+            let word = if is_float { canonical(partial[1]) } else { partial[1] };
+            (partial[0] != 0).then_some(word)
+        }));
     }
 
     fn encode(&self, partial: &[u64], heap: &Heap, out: &mut Vec<u8>) {

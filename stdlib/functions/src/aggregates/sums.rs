@@ -5,8 +5,11 @@
 //!
 //! This file must not know other families.
 
-use chalk_catalog::aggregate::{Aggregate, AggregateCall, AggregateDef, Event, Fold, Growth, Heap, Order, wide};
-use chalk_types::{Kind, Type, Value, varint};
+use chalk_catalog::ColumnBuilder;
+use chalk_catalog::aggregate::{
+    Aggregate, AggregateCall, AggregateDef, Event, Fold, Growth, Heap, Order, finish_each, wide,
+};
+use chalk_types::{IntWidth, Kind, Type, Value, varint};
 
 use super::bytes::{canonical, put_float, put_int, put_wide, take_float, take_int, take_wide};
 
@@ -118,6 +121,13 @@ impl Aggregate for Count {
         Ok(Value::Int(i128::from(partial[0])))
     }
 
+    fn finish_all(&self, partials: &[u64], heap: &Heap, out: &mut ColumnBuilder, failed: &mut Vec<(usize, String)>) {
+        if !out.has_words() {
+            return finish_each(self, partials, heap, out, failed);
+        }
+        out.extend_words(partials.iter().map(|count| Some(*count)));
+    }
+
     fn encode(&self, partial: &[u64], _: &Heap, out: &mut Vec<u8>) {
         varint::put(out, partial[0]);
     }
@@ -146,6 +156,8 @@ fn mean(call: &AggregateCall) -> Box<dyn Aggregate> {
     }
 }
 
+const OVERFLOW: &str = "integer overflow";
+
 /// Sum or mean of integers and durations.
 struct IntSum {
     is_mean: bool,
@@ -160,7 +172,7 @@ impl IntSum {
 
     /// An exact sum as a value of the result's type.
     fn in_range(&self, sum: i128) -> Result<Value, String> {
-        let overflow = || "integer overflow".to_owned();
+        let overflow = || OVERFLOW.to_owned();
         match &self.result.kind {
             Kind::Duration => i64::try_from(sum).map(Value::Duration).map_err(|_| overflow()),
             Kind::Int(width) => {
@@ -201,6 +213,17 @@ impl Aggregate for IntSum {
         }
     }
 
+    fn finish_all(&self, partials: &[u64], heap: &Heap, out: &mut ColumnBuilder, failed: &mut Vec<(usize, String)>) {
+        let is_word = matches!(out.ty.kind, Kind::Int(IntWidth::Int64) | Kind::Duration);
+        if self.is_mean || !is_word || out.ty.kind != self.result.kind {
+            return finish_each(self, partials, heap, out, failed);
+        }
+        out.extend_words(partials.chunks_exact(2).enumerate().map(|(position, partial)| {
+            let sum = i64::try_from(wide(partial));
+            sum.map_err(|_| failed.push((position, OVERFLOW.to_owned()))).ok().map(|sum| sum as u64)
+        }));
+    }
+
     fn encode(&self, partial: &[u64], _: &Heap, out: &mut Vec<u8>) {
         if self.is_mean {
             varint::put(out, partial[0]);
@@ -239,6 +262,16 @@ impl FloatSum {
     fn operation(&self) -> Fold {
         if self.is_mean { Fold::MeanFloat } else { Fold::SumFloat }
     }
+
+    #[inline]
+    fn result(&self, partial: &[u64]) -> Option<f64> {
+        let sum = f64::from_bits(canonical(partial[usize::from(self.is_mean)]));
+        match (self.is_mean, partial[0]) {
+            (false, _) => Some(sum),
+            (true, 0) => None,
+            (true, count) => Some(sum / count as f64),
+        }
+    }
 }
 
 impl Aggregate for FloatSum {
@@ -259,12 +292,15 @@ impl Aggregate for FloatSum {
     }
 
     fn finish(&self, partial: &[u64], _: &Heap) -> Result<Value, String> {
-        let sum = f64::from_bits(canonical(partial[usize::from(self.is_mean)]));
-        Ok(match (self.is_mean, partial[0]) {
-            (false, _) => Value::Float(sum),
-            (true, 0) => Value::Null,
-            (true, count) => Value::Float(sum / count as f64),
-        })
+        Ok(self.result(partial).map_or(Value::Null, Value::Float))
+    }
+
+    fn finish_all(&self, partials: &[u64], heap: &Heap, out: &mut ColumnBuilder, failed: &mut Vec<(usize, String)>) {
+        if out.ty.kind != Kind::Float64 {
+            return finish_each(self, partials, heap, out, failed);
+        }
+        let results = partials.chunks_exact(self.words()).map(|partial| self.result(partial));
+        out.extend_words(results.map(|result| result.map(f64::to_bits)));
     }
 
     fn encode(&self, partial: &[u64], _: &Heap, out: &mut Vec<u8>) {
