@@ -124,7 +124,8 @@ impl Keyed {
         work.lowest.extend(self.first_number.iter().zip(&self.over_number).map(|(first, over)| *first.max(over)));
         let mut result = Ok(());
         // A batch comes again where the store failed, and changes nothing where it is in.
-        let first = events.offsets.partition_point(|offset| *offset <= self.applied_offset);
+        let is_in = |offset: &i64| *offset <= self.applied_offset;
+        let first = if events.offsets.first().is_some_and(is_in) { events.offsets.partition_point(is_in) } else { 0 };
         for start in (first..events.len()).step_by(PART) {
             let part = start..(start + PART).min(events.len());
             let last_offset = events.offsets[part.end - 1];
@@ -197,7 +198,7 @@ impl Keyed {
             left = unsafe {
                 match &events.keys.as_ref().expect("events of keys have keys").data {
                     EventData::Words(words) if !is_guessed => guessed.probe(
-                        self.index.guesses(),
+                        &self.index,
                         &self.slab,
                         stamp,
                         (hashes, &words[start..start + len]),
@@ -206,6 +207,16 @@ impl Keyed {
                     _ => guessed.mark(stamp, |position, word| self.has_key(word, key_of(position)), others),
                 }
             };
+            if left == 0 {
+                for series in series {
+                    // SAFETY: all entries are stamped, so their partials are those of open buckets, which nobody else looks at.
+                    unsafe {
+                        let entries = (&guessed.entries[..], series.partial_at);
+                        part.sources.add_all(layout, entries, nowhere, &mut self.heap, start);
+                    }
+                }
+                return Ok(());
+            }
             for (series, targets) in series.iter().zip(targets.chunks_exact_mut(PART)) {
                 for (target, entry) in targets.iter_mut().zip(&guessed.entries) {
                     *target = Target(entry.0.wrapping_add(series.partial_at));
@@ -371,7 +382,7 @@ impl Keyed {
         for targets in targets.chunks_exact(PART) {
             let first = part.start + rows.start;
             // SAFETY: as the caller promises.
-            unsafe { part.sources.add_all(part.layout, &targets[rows.clone()], nowhere, &mut self.heap, first) };
+            unsafe { part.sources.add_all(part.layout, (&targets[rows.clone()], 0), nowhere, &mut self.heap, first) };
         }
     }
 

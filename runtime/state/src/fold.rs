@@ -205,25 +205,26 @@ impl<'a> Sources<'a> {
         sources
     }
 
-    /// Adds rows, from `first` on, in their order, each to the partial at its target; those whose target is `nowhere` count for nothing.
+    /// Adds rows, from `first` on, in their order, each to the partial that is so many words behind its target; those whose target is `nowhere`
+    /// count for nothing.
     ///
     /// # Safety
-    /// Every target, `nowhere` too, is the first of `layout.words` words that nobody else looks at or changes meanwhile.
+    /// Behind every target, `nowhere` too, there are `layout.words` words that nobody else looks at or changes meanwhile.
     pub(crate) unsafe fn add_all(
         &self,
         layout: &Layout,
-        targets: &[Target],
+        (targets, behind): (&[Target], usize),
         nowhere: Target,
         heap: &mut Heap,
         first: usize,
     ) {
         for group in &self.groups {
             // SAFETY: as the caller promises; places of atoms are those of words of a partial.
-            unsafe { group.add_all(targets, first) };
+            unsafe { group.add_all(targets, behind, first) };
         }
         let rows = || targets.iter().zip(first..);
         // SAFETY: as the caller promises.
-        let partial = |target: &Target| unsafe { std::slice::from_raw_parts_mut(target.0, layout.words) };
+        let partial = |target: &Target| unsafe { std::slice::from_raw_parts_mut(target.0.add(behind), layout.words) };
         for (source, condition) in &self.conditional {
             for (target, row) in rows() {
                 if layout.conditions[*condition].is_met(&self.events.columns, row) {

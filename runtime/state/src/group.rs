@@ -8,7 +8,7 @@
 
 use crate::fold::{Operation, Source, add_wide};
 
-/// The partial that a row is added to: the address of its first word.
+/// What a row is added to: the address of a partial's first word, or of words before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target(pub(crate) *mut u64);
 
@@ -35,7 +35,7 @@ const SUM: u8 = 2;
 const MIN: u8 = 4;
 const MAX: u8 = 8;
 
-type Run = unsafe fn(&Group<'_>, &[Target], usize);
+type Run = unsafe fn(&Group<'_>, &[Target], usize, usize);
 
 /// Atoms over one column, at most one of each kind.
 pub(crate) struct Group<'a> {
@@ -87,14 +87,14 @@ fn is_one(a: Words, b: Words) -> bool {
 }
 
 impl Group<'_> {
-    /// Adds rows, from `first` on, each to its target.
+    /// Adds rows, from `first` on, each to the partial that is so many words behind its target.
     ///
     /// # Safety
-    /// Every target is the first of a partial's words, that nobody else looks at or changes meanwhile; the group's atoms are among them.
+    /// There are a partial's words behind every target, that nobody else looks at or changes meanwhile; the group's atoms are among them.
     #[inline]
-    pub(crate) unsafe fn add_all(&self, targets: &[Target], first: usize) {
+    pub(crate) unsafe fn add_all(&self, targets: &[Target], behind: usize, first: usize) {
         // SAFETY: as the caller promises.
-        unsafe { (self.run)(self, targets, first) }
+        unsafe { (self.run)(self, targets, behind, first) }
     }
 }
 
@@ -118,10 +118,10 @@ fn choose(kind: Words, atoms: u8) -> Run {
 
 /// # Safety
 /// As `Group::add_all`.
-unsafe fn count(group: &Group<'_>, targets: &[Target], _: usize) {
+unsafe fn count(group: &Group<'_>, targets: &[Target], behind: usize, _: usize) {
     for target in targets {
         // SAFETY: as the caller promises.
-        unsafe { *target.0.add(group.at[0]) += 1 };
+        unsafe { *target.0.add(behind + group.at[0]) += 1 };
     }
 }
 
@@ -129,8 +129,8 @@ macro_rules! add_all {
     ($name:ident, $sum:ident, $extremes:ident) => {
         /// # Safety
         /// As `Group::add_all`.
-        unsafe fn $name<const ATOMS: u8>(group: &Group<'_>, targets: &[Target], first: usize) {
-            let [count, sum, min, max] = group.at;
+        unsafe fn $name<const ATOMS: u8>(group: &Group<'_>, targets: &[Target], behind: usize, first: usize) {
+            let [count, sum, min, max] = group.at.map(|at| behind + at);
             for (target, word) in targets.iter().zip(&group.words[first..]) {
                 // SAFETY: as the caller promises.
                 unsafe {

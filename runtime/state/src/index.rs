@@ -97,7 +97,8 @@ impl Guesses<'_> {
     /// The line of a hash, and its slots that have the hash's tag.
     #[inline(always)]
     fn line(&self, hash: u64) -> (&Line, u32) {
-        let lines = self.directory[((hash >> 1) >> self.shift) as usize];
+        // SAFETY: a directory has an item for all values of so many first bits.
+        let lines = unsafe { self.directory.get_unchecked(((hash >> 1) >> self.shift) as usize) };
         // SAFETY: as in `Index::line`; the index does not change meanwhile, because it is borrowed.
         let line = unsafe { &*lines.first.add(hash as usize & self.line_mask) };
         (line, matches(line, tag_of(hash)))
@@ -108,12 +109,6 @@ impl Guesses<'_> {
     pub(crate) fn of(&self, hash: u64) -> Option<u32> {
         let (line, bits) = self.line(hash);
         (bits != 0).then(|| line.ids[bits.trailing_zeros() as usize])
-    }
-
-    /// All numbers of the hash's line that may be the hash's.
-    pub(crate) fn all_of(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
-        let (line, bits) = self.line(hash);
-        (0..SLOTS).filter(move |slot| bits >> slot & 1 == 1).map(|slot| line.ids[slot])
     }
 
     /// A number that is probably the hash's; where its line has none, some other number that is kept, or 0.

@@ -6,7 +6,7 @@
 //! This file must not know buckets, or what becomes of the rows that find theirs otherwise.
 
 use crate::group::Target;
-use crate::index::Guesses;
+use crate::index::{Guesses, Index};
 use crate::keyed::{FLAGS, KEY, STAMP};
 use crate::slab::Slab;
 
@@ -72,44 +72,46 @@ impl Guessed {
         count
     }
 
-    /// `guess` and `mark` at once, of keys that are words, in a table of one piece.
+    /// `guess` and `mark` at once, of keys that are words, in a table of one piece. Numbers are given for those that are marked.
     ///
     /// # Safety
     /// As `mark`.
     #[inline(never)]
     pub(crate) unsafe fn probe(
         &mut self,
-        guesses: Guesses<'_>,
+        index: &Index,
         slab: &Slab,
         stamp: u32,
         (hashes, keys): (&[u64], &[u64]),
         others: &mut [u32],
     ) -> usize {
         self.resize(hashes.len());
-        let (start, stride) = (slab.start(), slab.words().near);
-        let mut count = 0;
-        let rows = hashes.iter().zip(keys).zip(&mut self.entries).enumerate();
-        for (position, ((hash, key), place)) in rows {
-            // SAFETY: as in `mark`; the slab has one piece, so all of its entries are behind its start.
-            let is_it = |entry: *mut u64| unsafe { *entry.add(KEY) == *key && stamp_of(*entry.add(FLAGS)) == stamp };
-            let entry = start.wrapping_add(guesses.of_any(*hash) as usize * stride);
+        let (guesses, start, stride) = (index.guesses(), slab.start(), slab.words().near);
+        let at = |id: u32| start.wrapping_add(id as usize * stride);
+        // SAFETY: as in `mark`; the slab has one piece, so all of its entries are behind its start.
+        let is_it =
+            |entry: *mut u64, key: u64| unsafe { *entry.add(KEY) == key && stamp_of(*entry.add(FLAGS)) == stamp };
+        let mut marked = 0;
+        for (position, ((hash, key), place)) in hashes.iter().zip(keys).zip(&mut self.entries).enumerate() {
+            let entry = at(guesses.of_any(*hash));
             *place = Target(entry);
-            if is_it(entry) {
-                continue;
+            if !is_it(entry, *key) {
+                others[marked] = position as u32;
+                marked += 1;
             }
-            // Some keys share their tag with another one of their line.
-            let mut others_of_line = guesses.all_of(*hash).map(|id| start.wrapping_add(id as usize * stride));
-            if let Some(entry) = others_of_line.find(|entry| is_it(*entry)) {
-                *place = Target(entry);
-                continue;
-            }
-            others[count] = position as u32;
-            count += 1;
         }
-        // Numbers are for those that are looked at again.
-        for position in &others[..count] {
-            let position = *position as usize;
-            self.ids[position] = guesses.of(hashes[position]).unwrap_or(NONE);
+        // Some keys share their tag with another one of their line, or are in a later line.
+        let mut count = 0;
+        for number in 0..marked {
+            let position = others[number] as usize;
+            let found = index.find(hashes[position], |id| is_it(at(id), keys[position]));
+            if let Some(id) = found {
+                self.entries[position] = Target(at(id));
+            } else {
+                self.ids[position] = guesses.of(hashes[position]).unwrap_or(NONE);
+                others[count] = position as u32;
+                count += 1;
+            }
         }
         count
     }
