@@ -8,6 +8,7 @@
 use crate::group::Target;
 use crate::index::{Guesses, Index};
 use crate::keyed::{FLAGS, KEY, STAMP};
+use crate::pages::prefetch;
 use crate::slab::Slab;
 
 /// No number of an entry.
@@ -91,14 +92,15 @@ impl Guessed {
         // SAFETY: as in `mark`; the slab has one piece, so all of its entries are behind its start.
         let is_it =
             |entry: *mut u64, key: u64| unsafe { *entry.add(KEY) == key && stamp_of(*entry.add(FLAGS)) == stamp };
+        // Two loops, so that lines of the index are waited for together, and then entries.
+        for (hash, place) in hashes.iter().zip(&mut self.entries) {
+            *place = Target(at(guesses.of_any(*hash)));
+            prefetch(place.0);
+        }
         let mut marked = 0;
-        for (position, ((hash, key), place)) in hashes.iter().zip(keys).zip(&mut self.entries).enumerate() {
-            let entry = at(guesses.of_any(*hash));
-            *place = Target(entry);
-            if !is_it(entry, *key) {
-                others[marked] = position as u32;
-                marked += 1;
-            }
+        for (position, (key, place)) in keys.iter().zip(&self.entries).enumerate() {
+            others[marked] = position as u32;
+            marked += usize::from(!is_it(place.0, *key));
         }
         // Some keys share their tag with another one of their line, or are in a later line.
         let mut count = 0;
