@@ -198,7 +198,7 @@ impl Index {
             self.directory[0].first = self.first_line(0);
         }
         let mut lines = self.lines(hash);
-        while self.segments[lines.segment as usize].keys as usize * 5 >= (self.line_mask + 1) * SLOTS * 4 {
+        while self.segments[lines.segment as usize].keys as usize * 4 >= (self.line_mask + 1) * SLOTS * 3 {
             self.grow(lines, &hash_of);
             lines = self.lines(hash);
         }

@@ -119,7 +119,7 @@ impl ColumnBuilder {
         if len >= self.len {
             return;
         }
-        self.null_count -= (len..self.len).filter(|row| self.is_null(*row)).count();
+        self.null_count = if len == 0 { 0 } else { (0..len).filter(|row| self.is_null(*row)).count() };
         self.validity.truncate(len.div_ceil(8));
         match &mut self.data {
             ColumnData::None => {}
