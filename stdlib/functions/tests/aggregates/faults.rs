@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use chalk_catalog::ColumnBuilder;
 use chalk_catalog::aggregate::{Aggregate, Event, Fold, Heap};
 use chalk_types::{Type, Value};
 
@@ -29,6 +30,8 @@ enum Fault {
     FoldIsAnother,
     /// One event is not counted.
     ResultIsOneLess,
+    /// The first of many has no result.
+    FirstOfManyIsNull,
 }
 
 struct Faulty {
@@ -69,6 +72,14 @@ impl Aggregate for Faulty {
         }
     }
 
+    fn finish_all(&self, partials: &[u64], heap: &Heap, out: &mut ColumnBuilder, failed: &mut Vec<(usize, String)>) {
+        if self.fault != Fault::FirstOfManyIsNull {
+            return self.inner.finish_all(partials, heap, out, failed);
+        }
+        out.push_null();
+        self.inner.finish_all(&partials[self.words()..], heap, out, failed);
+    }
+
     fn encode(&self, partial: &[u64], heap: &Heap, out: &mut Vec<u8>) {
         self.inner.encode(partial, heap, out);
         if self.fault == Fault::EncodeLosesAByte {
@@ -90,7 +101,7 @@ impl Aggregate for Faulty {
     }
 }
 
-const LAWS: [(&str, Law); 7] = [
+const LAWS: [(&str, Law); 8] = [
     ("merging", laws::merging),
     ("emptiness", laws::emptiness),
     ("bytes", laws::bytes),
@@ -98,6 +109,7 @@ const LAWS: [(&str, Law); 7] = [
     ("order", laws::order),
     ("inline", laws::inline),
     ("meaning", laws::meaning),
+    ("columns", laws::columns),
 ];
 
 /// The laws that an aggregate of that name, over integers, breaks with the fault.
@@ -122,6 +134,7 @@ fn each_law_finds_the_fault_that_it_is_about() {
         ("array_agg", Fault::TimeIsIgnored, "meaning"),
         ("min", Fault::FoldIsAnother, "inline"),
         ("count_distinct", Fault::ResultIsOneLess, "meaning"),
+        ("sum", Fault::FirstOfManyIsNull, "columns"),
     ] {
         let broken = broken(name, fault);
         assert!(broken.contains(&wanted), "`{name}` with {fault:?} breaks only {broken:?}");

@@ -2,7 +2,8 @@
 //!
 //! `CHALK_DIFF_CASES` sets how many cases there are in all, `CHALK_DIFF_SEED` where to begin; a failure prints the seed.
 
-use chalk_catalog::aggregate::{Aggregate, Fold, Heap, Order};
+use chalk_catalog::ColumnBuilder;
+use chalk_catalog::aggregate::{Aggregate, Fold, Heap, Order, finish_each};
 use chalk_types::Value;
 
 use crate::model;
@@ -237,6 +238,32 @@ fn what_state_does_inline_is_what_the_aggregate_does() {
     folds.dedup();
     assert_eq!(folds.len(), 11, "every fold is used: {folds:?}");
     hold_everywhere(inline, Edges::Always);
+}
+
+pub(crate) fn columns(case: &Case<'_>, random: &mut Random) {
+    // Partials of one heap, an empty one among them.
+    let (mut words, mut heap) = (Vec::new(), Heap::default());
+    let stretches = (0..3).flat_map(|_| case.stretches(random)).chain([Partial::new(case.aggregate)]);
+    for stretch in stretches {
+        let mut partial = vec![0; case.aggregate.words()];
+        case.aggregate.merge(&mut partial, &mut heap, &stretch.words, &stretch.heap);
+        words.extend(partial);
+    }
+    let finish = |all: &dyn Fn(&mut ColumnBuilder, &mut Vec<(usize, String)>)| {
+        let (mut column, mut failed) = (ColumnBuilder::new(&case.bound.call.result.to_optional()), Vec::new());
+        all(&mut column, &mut failed);
+        // Not to begin at a whole byte of validity.
+        all(&mut column, &mut failed);
+        (format!("{column:?}"), failed)
+    };
+    let one_by_one = finish(&|column, failed| finish_each(case.aggregate, &words, &heap, column, failed));
+    let together = finish(&|column, failed| case.aggregate.finish_all(&words, &heap, column, failed));
+    assert_eq!(together, one_by_one, "{}", case.place("finished together"));
+}
+
+#[test]
+fn results_of_many_partials_are_those_of_each() {
+    hold_everywhere(columns, Edges::Always);
 }
 
 pub(crate) fn meaning(case: &Case<'_>, _: &mut Random) {
