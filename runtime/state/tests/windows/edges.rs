@@ -99,6 +99,62 @@ fn late_and_future_events_are_where_their_time_is() {
     }
 }
 
+/// Keys that came wait for the next window, which is none until one comes again.
+#[test]
+fn a_window_is_there_when_it_has_events() {
+    for leaves in [&[0, 2][..], &[2], &[3]] {
+        let kind = AggregationKind::Tumbling { windows_us: vec![10, 30], allowed_lateness_us: 0 };
+        let plan = plan(Type::INT, kind, leaves);
+        let of_key = |key: i128, row: Row| Row { key: Value::Int(key), ..row };
+        let mut table = Table::new(&layout(&plan));
+        let mut closed = ClosedWindow::new(table.layout());
+        table.apply(&batch(&plan, &[row(1, 3, 1.0), of_key(8, row(2, 9, 2.0))]), None, None).unwrap();
+        assert_eq!(table.open_windows(9), []);
+        assert_eq!(table.open_windows(10), [(0, 0)]);
+        table.close(0, 0, &mut closed);
+        assert_eq!(closed.len(), 2);
+        assert_eq!(table.open_windows(29), [], "nothing came since");
+        // One of two comes again, before and after a checkpoint, and skips a window.
+        let mut images = Vec::new();
+        table.apply(&batch(&plan, &[row(3, 11, 3.0)]), None, None).unwrap();
+        assert!(!table.take_dirty(100, &mut |_, image| images.push(image.map(<[u8]>::to_vec))));
+        assert!(images.len() == 2 && images.iter().all(Option::is_some), "both are in the window of 30");
+        table.apply(&batch(&plan, &[row(4, 12, 4.0)]), None, None).unwrap();
+        assert_eq!(table.open_windows(20), [(0, 10)]);
+        closed.clear();
+        table.close(0, 10, &mut closed);
+        assert_eq!(closed.len(), 1, "the other key only waited");
+        let alone = {
+            let (mut alone, _) = self::table(&plan, &[row(3, 11, 3.0), row(4, 12, 4.0)]);
+            let mut closed = ClosedWindow::new(alone.layout());
+            alone.close(0, 10, &mut closed);
+            closed
+        };
+        for leaf in 0..leaves.len() {
+            assert_eq!(format!("{:?}", closed.finish(0, leaf)), format!("{:?}", alone.finish(0, leaf)));
+        }
+        table.apply(&batch(&plan, &[row(5, 35, 5.0)]), None, None).unwrap();
+        assert_eq!(table.open_windows(30), [(1, 0)], "it waited for 20 to 30, and went on");
+        closed.clear();
+        table.close(1, 0, &mut closed);
+        assert_eq!(closed.len(), 2);
+        assert_eq!(table.counts().keys, 2);
+        assert_eq!(table.open_windows(60), [(0, 30), (1, 30)]);
+        assert_eq!(table.counts().keys, 2, "the other waits for 30 to 60");
+        for (window, start_us) in [(0, 30), (1, 30)] {
+            closed.clear();
+            table.close(window, start_us, &mut closed);
+            assert_eq!(closed.len(), 1);
+        }
+        assert_eq!(table.counts().keys, 1, "the other is gone");
+        assert_eq!(table.open_windows(i64::MAX), []);
+        assert_eq!(table.counts().keys, 0, "and so is the one that waited for windows that are over");
+        let mut gone = 0;
+        assert!(!table.take_dirty(100, &mut |_, image| gone += usize::from(image.is_none())));
+        assert_eq!(gone, 2, "the store forgets them too");
+    }
+}
+
 #[test]
 fn times_at_the_ends_do_not_overflow() {
     let times = [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX - 1, i64::MAX];
