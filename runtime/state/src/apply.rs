@@ -197,13 +197,9 @@ impl Keyed {
             // SAFETY: nobody else has the table.
             left = unsafe {
                 match &events.keys.as_ref().expect("events of keys have keys").data {
-                    EventData::Words(words) if !is_guessed => guessed.probe(
-                        &self.index,
-                        &self.slab,
-                        stamp,
-                        (hashes, &words[start..start + len]),
-                        others,
-                    ),
+                    EventData::Words(words) if !is_guessed => {
+                        guessed.probe(&self.index, &self.slab, stamp, (hashes, &words[start..start + len]), others)
+                    }
                     _ => guessed.mark(stamp, |position, word| self.has_key(word, key_of(position)), others),
                 }
             };
@@ -248,9 +244,7 @@ impl Keyed {
             let is_in = |number: usize| other(series[number].at) as i64 == numbers[number * PART + position];
             let is_as_usual = match stamp {
                 Some(stamp) => {
-                    guessed.ids[position] != NONE
-                        && stamp_of(word(FLAGS)) == stamp
-                        && self.has_key(word(KEY), key)
+                    guessed.ids[position] != NONE && stamp_of(word(FLAGS)) == stamp && self.has_key(word(KEY), key)
                 }
                 None => {
                     is_usual
