@@ -21,10 +21,10 @@ use crate::compile::{catalog, jit};
 use crate::project::Project;
 use crate::run::chunks::ChunkReader;
 use crate::run::finals::{self, FinalRows};
-use crate::run::output::{Format, Output};
+use crate::run::output::{ArrowEncoder, Format, Output};
 use crate::run::progress::Progress;
 use crate::run::stream::{Observer, SourceCounts, SourceResolvers, SourceRun};
-use crate::run::workers::{BatchResult, Chunks, Preparation, Rows, SpareLines, Workers};
+use crate::run::workers::{BatchResult, Chunks, Preparation, Rows, SpareRows, Workers};
 
 /// Dead letters that are described on standard error; further ones are counted.
 const DESCRIBED_DEAD_LETTERS: usize = 10;
@@ -102,13 +102,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         false => None,
     };
     let output = Output::new(sink, args.format);
+    let threads = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let preparation = Preparation {
-        rows: output.row_form(),
+        rows: output.row_form(session.is_none() && threads != 1),
         described: DESCRIBED_DEAD_LETTERS,
         keep_dead_letters: args.dead_letters.is_some(),
         source: String::new(),
         file: String::new(),
-        spare: SpareLines::default(),
+        spare: SpareRows::default(),
+        encoder: ArrowEncoder::default(),
     };
     let mut observer = Console {
         manifest,
@@ -122,7 +124,6 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         progress: None,
     };
     let started = Instant::now();
-    let threads = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let mut done = Vec::new();
     let mut size_bytes = 0;
     for (source, path) in inputs {
@@ -338,6 +339,10 @@ impl Console<'_> {
             let resolver = &self.manifest.resolvers[batch.resolver].name;
             match rows {
                 Rows::Batch(batch) => self.output.write(resolver, &batch, types)?,
+                Rows::Arrow(messages, schema) => {
+                    self.output.write_messages(&messages, &schema)?;
+                    self.preparation.spare.give(messages);
+                }
                 Rows::Json(lines) => {
                     self.output.write_lines(&lines)?;
                     self.preparation.spare.give(lines);

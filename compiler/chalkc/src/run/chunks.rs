@@ -40,7 +40,33 @@ enum Bytes {
     Mapped(Arc<Mmap>, Range<usize>),
 }
 
+/// Bytes of whole lines of the input, where these are not known yet.
+pub struct Piece {
+    bytes: Bytes,
+    consumed_bytes: u64,
+}
+
+impl Piece {
+    /// Finds its lines; memory is asked for so many.
+    pub fn find_lines(self, usual_lines: usize) -> Chunk {
+        let mut chunk = Chunk {
+            bytes: self.bytes,
+            line_ends: Vec::new(),
+            first_line: 0,
+            consumed_bytes: self.consumed_bytes,
+        };
+        chunk.line_ends = find_line_ends(chunk.bytes(), Vec::with_capacity(usual_lines));
+        chunk
+    }
+}
+
 impl Chunk {
+    /// Numbers its lines from that one on; gives the number of the line behind.
+    pub fn number_lines(&mut self, first_line: i64) -> i64 {
+        self.first_line = first_line;
+        first_line + self.line_ends.len() as i64
+    }
+
     /// All its bytes.
     pub fn bytes(&self) -> &[u8] {
         match &self.bytes {
@@ -174,7 +200,15 @@ impl ChunkReader {
     /// last line may lack its newline. A line longer than the limit is an error, because it is no longer certain that the input has
     /// lines at all; lines before it were given.
     pub fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
-        let first_line = self.next_line;
+        let Some(piece) = self.next_piece()? else { return Ok(None) };
+        let mut chunk = piece.find_lines(self.usual_lines);
+        self.usual_lines = chunk.line_ends.len() + chunk.line_ends.len() / 8;
+        self.next_line = chunk.number_lines(self.next_line);
+        Ok(Some(chunk))
+    }
+
+    /// As `next_chunk`, for whoever finds and numbers lines.
+    pub fn next_piece(&mut self) -> io::Result<Option<Piece>> {
         let too_long = || {
             let rule = format!("a line is longer than {} bytes; is the input newline-delimited?", self.max_line_bytes);
             io::Error::new(io::ErrorKind::InvalidData, rule)
@@ -228,11 +262,7 @@ impl ChunkReader {
                 (Bytes::Read(buffer), consumed_bytes.load(Ordering::Relaxed))
             }
         };
-        let mut chunk = Chunk { bytes, line_ends: Vec::new(), first_line, consumed_bytes };
-        chunk.line_ends = find_line_ends(chunk.bytes(), Vec::with_capacity(self.usual_lines));
-        self.usual_lines = chunk.line_ends.len() + chunk.line_ends.len() / 8;
-        self.next_line += chunk.line_ends.len() as i64;
-        Ok(Some(chunk))
+        Ok(Some(Piece { bytes, consumed_bytes }))
     }
 }
 

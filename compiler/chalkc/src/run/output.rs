@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use arrow_cast::display::{DurationFormat, FormatOptions};
 use arrow_cast::pretty::pretty_format_batches_with_options;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use chalk_engine::json::RowWriter;
 use chalk_types::Type;
 
@@ -103,14 +103,7 @@ impl Output {
                 }
                 Ok(())
             }
-            Form::Arrow(stream) => {
-                if stream.is_none() {
-                    let sink = self.sink.take().expect("taken once");
-                    let writer = StreamWriter::try_new(sink, &batch.schema()).map_err(into_io)?;
-                    *stream = Some((Box::new(writer), batch.schema()));
-                }
-                stream.as_mut().expect("just opened").0.write(batch).map_err(into_io)
-            }
+            Form::Arrow(_) => self.open_stream(batch.schema_ref())?.write(batch).map_err(into_io),
         }
     }
 
@@ -120,9 +113,29 @@ impl Output {
         self.sink().write_all(lines)
     }
 
-    /// What rows are to be made ready as.
-    pub fn row_form(&self) -> RowForm {
-        if matches!(self.form, Form::Json(_)) { RowForm::Json } else { RowForm::Batch }
+    /// Writes messages that were made ready elsewhere ([`ArrowEncoder`]) to the Arrow stream.
+    pub fn write_messages(&mut self, messages: &[u8], schema: &SchemaRef) -> io::Result<()> {
+        self.open_stream(schema)?.get_mut().write_all(messages)
+    }
+
+    /// What rows are to be made ready as, by workers or by whoever writes.
+    pub fn row_form(&self, by_workers: bool) -> RowForm {
+        match self.form {
+            Form::Json(_) => RowForm::Json,
+            Form::Arrow(_) if by_workers => RowForm::Arrow,
+            Form::Arrow(_) | Form::Table(_) => RowForm::Batch,
+        }
+    }
+
+    /// The Arrow stream, which has the schema of its first batch.
+    fn open_stream(&mut self, schema: &SchemaRef) -> io::Result<&mut StreamWriter<Box<dyn Write>>> {
+        let Form::Arrow(stream) = &mut self.form else { panic!("the output is an Arrow stream") };
+        if stream.is_none() {
+            let sink = self.sink.take().expect("taken once");
+            let writer = StreamWriter::try_new(sink, schema).map_err(into_io)?;
+            *stream = Some((Box::new(writer), schema.clone()));
+        }
+        Ok(&mut stream.as_mut().expect("just opened").0)
     }
 
     fn flush_buffer(&mut self) -> io::Result<()> {
@@ -160,6 +173,47 @@ impl Output {
                 stream.get_mut().flush()
             }
         }
+    }
+}
+
+/// Makes messages of an Arrow stream of batches: what the stream's writer would make of them.
+#[derive(Default)]
+pub struct ArrowEncoder(Option<(StreamWriter<Vec<u8>>, SchemaRef)>);
+
+impl ArrowEncoder {
+    /// Whether a message says all of a batch. A dictionary is written once in a stream, before the first batch that needs it; only the stream's
+    /// writer knows whether it was.
+    pub fn takes(schema: &Schema) -> bool {
+        fn is_plain(ty: &DataType) -> bool {
+            match ty {
+                DataType::Dictionary(..) => false,
+                DataType::Struct(fields) => fields.iter().all(|field| is_plain(field.data_type())),
+                DataType::LargeList(field) | DataType::FixedSizeList(field, _) | DataType::Map(field, _) => {
+                    is_plain(field.data_type())
+                }
+                other => !other.is_nested(),
+            }
+        }
+        schema.fields().iter().all(|field| is_plain(field.data_type()))
+    }
+
+    /// The message of a batch, in the memory that is given.
+    pub fn encode(&mut self, batch: &RecordBatch, memory: Vec<u8>) -> io::Result<Vec<u8>> {
+        if self.0.as_ref().is_none_or(|(_, schema)| schema != batch.schema_ref()) {
+            let writer = StreamWriter::try_new(Vec::new(), batch.schema_ref()).map_err(into_io)?;
+            self.0 = Some((writer, batch.schema()));
+        }
+        let (writer, _) = self.0.as_mut().expect("just made");
+        *writer.get_mut() = memory;
+        writer.write(batch).map_err(into_io)?;
+        Ok(std::mem::take(writer.get_mut()))
+    }
+}
+
+/// Whoever works on other batches begins anew.
+impl Clone for ArrowEncoder {
+    fn clone(&self) -> ArrowEncoder {
+        ArrowEncoder::default()
     }
 }
 

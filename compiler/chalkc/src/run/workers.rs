@@ -1,7 +1,7 @@
 //! Several cores at work on one input whose messages are independent: the order of the output is that of the input.
 //!
-//! One thread reads chunks and deals them out in turn; each worker has resolvers of its own, runs its chunks and makes their rows ready to
-//! be written; whoever writes takes the results in the same turn. So nothing has to be sorted, memory is bounded by the
+//! Chunks are dealt out in turn, by a thread that reads, or of a mapped file by the workers themselves; each worker has resolvers of its own,
+//! runs its chunks and makes their rows ready to be written; whoever writes takes the results in the same turn. So nothing has to be sorted, memory is bounded by the
 //! channels, and what is written does not depend on how many workers there are. Where one core is to be used, nothing is dealt out: whoever
 //! writes also computes, and of a mapped file reads (`Chunks`).
 //!
@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use chalk_artifact::manifest::Manifest;
 use chalk_decode::{PlanError, Tier};
 use chalk_engine::json::RowWriter;
@@ -20,6 +21,8 @@ use chalk_engine::{Closed, Executor, InputBatch, OutputBatch, Program};
 
 use super::chunks::{Chunk, ChunkReader};
 use super::dead_letters::{self, Origin};
+use super::output::ArrowEncoder;
+use super::share::SharedReader;
 use super::stream::{Observer, SourceCounts, SourceResolvers, SourceRun};
 
 /// Chunks that wait for a worker, and results that wait to be written.
@@ -30,6 +33,8 @@ const WAITING: usize = 2;
 pub enum RowForm {
     /// Lines of JSON.
     Json,
+    /// Messages of an Arrow stream, where they say all there is to say.
+    Arrow,
     /// The batch itself.
     Batch,
 }
@@ -38,6 +43,8 @@ pub enum RowForm {
 pub enum Rows {
     /// As `RowForm::Json`.
     Json(Vec<u8>),
+    /// As `RowForm::Arrow`, and the schema of the stream.
+    Arrow(Vec<u8>, SchemaRef),
     /// As `RowForm::Batch`.
     Batch(RecordBatch),
 }
@@ -70,20 +77,20 @@ pub struct ChunkResult {
     pub messages: u64,
 }
 
-/// Memory of lines that were written, for the next ones: so a run asks for as much as is under way at once, and no more.
+/// Memory of rows that were written, for the next ones: so a run asks for as much as is under way at once, and no more.
 #[derive(Clone, Default)]
-pub struct SpareLines(Arc<Mutex<Vec<Vec<u8>>>>);
+pub struct SpareRows(Arc<Mutex<Vec<Vec<u8>>>>);
 
-impl SpareLines {
+impl SpareRows {
     /// Empty memory.
     fn take(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// Gives memory back whose lines are written.
-    pub fn give(&self, mut lines: Vec<u8>) {
-        lines.clear();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(lines);
+    /// Gives memory back whose rows are written.
+    pub fn give(&self, mut rows: Vec<u8>) {
+        rows.clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(rows);
     }
 }
 
@@ -100,14 +107,16 @@ pub struct Preparation {
     pub source: String,
     /// The file, as the user named it.
     pub file: String,
-    /// Memory for lines of JSON.
-    pub spare: SpareLines,
+    /// Memory for rows.
+    pub spare: SpareRows,
+    /// Of rows as messages of an Arrow stream.
+    pub encoder: ArrowEncoder,
 }
 
 impl Preparation {
     /// Makes the result of a batch ready. `failed` counts the dead letters that came before: of those to describe, and goes on.
     pub fn batch(
-        &self,
+        &mut self,
         manifest: &Manifest,
         resolver: usize,
         run: &Executor,
@@ -116,14 +125,19 @@ impl Preparation {
         failed: &mut usize,
     ) -> io::Result<BatchResult> {
         // A windowed resolver sets nothing message by message.
-        let rows = (output.batch.num_columns() != 0).then(|| match self.rows {
-            RowForm::Batch => Rows::Batch(output.batch.clone()),
+        let rows = match self.rows {
+            _ if output.batch.num_columns() == 0 => None,
+            RowForm::Arrow if ArrowEncoder::takes(output.batch.schema_ref()) => {
+                let bytes = self.encoder.encode(&output.batch, self.spare.take())?;
+                Some(Rows::Arrow(bytes, output.batch.schema()))
+            }
+            RowForm::Arrow | RowForm::Batch => Some(Rows::Batch(output.batch.clone())),
             RowForm::Json => {
                 let mut text = self.spare.take();
                 RowWriter::new(&output.batch, run.types()).write_rows(&mut text);
-                Rows::Json(text)
+                Some(Rows::Json(text))
             }
-        });
+        };
         let origin = Origin { source: &self.source, file: &self.file, resolver: &run.resolver().name };
         let mut dead_letters = Vec::with_capacity(output.errors.len());
         for error in &output.errors {
@@ -207,18 +221,26 @@ impl Workers {
         mut reader: ChunkReader,
         preparation: &Preparation,
     ) -> Result<Workers, PlanError> {
-        let (mut chunks, mut results, mut handles) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..count.max(1) {
-            let (to_worker, of_reader) = sync_channel(WAITING);
-            let (to_writer, of_worker) = sync_channel(WAITING);
-            let run = SourceRun::new(program, resolvers.clone(), tier, false)?;
-            let preparation = preparation.clone();
-            let program = Arc::clone(program);
-            chunks.push(to_worker);
-            results.push(of_worker);
-            handles.push(std::thread::spawn(move || work(&program, run, &preparation, &of_reader, &to_writer)));
+        let count = count.max(1);
+        let mut runs = Vec::with_capacity(count);
+        for _ in 0..count {
+            runs.push(SourceRun::new(program, resolvers.clone(), tier, false)?);
         }
-        std::thread::spawn(move || deal(&mut reader, &chunks));
+        let supplies: Vec<Supply> = if reader.is_mapped() {
+            let reader = Arc::new(SharedReader::new(reader, count));
+            (0..count).map(|worker| Supply::Shared(Arc::clone(&reader), worker)).collect()
+        } else {
+            let (to_workers, of_reader): (Vec<_>, Vec<_>) = (0..count).map(|_| sync_channel(WAITING)).unzip();
+            std::thread::spawn(move || deal(&mut reader, &to_workers));
+            of_reader.into_iter().map(Supply::Dealt).collect()
+        };
+        let (mut results, mut handles) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for (run, supply) in runs.into_iter().zip(supplies) {
+            let (to_writer, of_worker) = sync_channel(WAITING);
+            let (preparation, program) = (preparation.clone(), Arc::clone(program));
+            results.push(of_worker);
+            handles.push(std::thread::spawn(move || work(&program, run, preparation, &supply, &to_writer)));
+        }
         Ok(Workers { results, handles, turn: 0 })
     }
 
@@ -244,30 +266,66 @@ impl Workers {
     }
 }
 
+/// Where a worker's chunks come from.
+enum Supply {
+    /// From a thread that reads.
+    Dealt(Receiver<io::Result<Chunk>>),
+    /// From a mapped file; the worker's number.
+    Shared(Arc<SharedReader>, usize),
+}
+
+impl Supply {
+    fn next(&self) -> Option<io::Result<Chunk>> {
+        match self {
+            Supply::Dealt(chunks) => chunks.recv().ok(),
+            Supply::Shared(reader, worker) => reader.next(*worker),
+        }
+    }
+}
+
+/// A worker that goes before the end of the input, be it by a panic, is not to be waited for.
+struct AtWork<'a> {
+    supply: &'a Supply,
+    is_done: bool,
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        if let Supply::Shared(reader, _) = self.supply
+            && !self.is_done
+        {
+            reader.leave();
+        }
+    }
+}
+
 fn work(
     program: &Program,
     mut run: SourceRun,
-    preparation: &Preparation,
-    chunks: &Receiver<io::Result<Chunk>>,
+    mut preparation: Preparation,
+    supply: &Supply,
     results: &SyncSender<io::Result<ChunkResult>>,
 ) -> SourceCounts {
     let mut before = 0;
-    for chunk in chunks {
+    let mut at_work = AtWork { supply, is_done: false };
+    while let Some(chunk) = supply.next() {
+        let preparation = &mut preparation;
         let mut ready = Ready { manifest: program.manifest(), preparation, failed: 0, batches: Vec::new() };
         let ran = chunk.and_then(|chunk| run.run(&chunk, None, &mut ready).map(|()| chunk.consumed_bytes()));
         let messages = run.messages() - std::mem::replace(&mut before, run.messages());
         let result = ran.map(|consumed_bytes| ChunkResult { batches: ready.batches, consumed_bytes, messages });
         if results.send(result).is_err() {
-            break;
+            return run.counts(None);
         }
     }
+    at_work.is_done = true;
     run.counts(None)
 }
 
 /// Takes the results of a chunk's batches.
 struct Ready<'a> {
     manifest: &'a Manifest,
-    preparation: &'a Preparation,
+    preparation: &'a mut Preparation,
     failed: usize,
     batches: Vec<BatchResult>,
 }
