@@ -39,18 +39,31 @@ fn from_micros(us: f64) -> Option<Datetime> {
     (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&us).then_some(Datetime(us as i64))
 }
 
-/// The moment so many units of `unit_us` microseconds after the epoch, to the nearest microsecond.
+/// The moment so many units of `unit_us` microseconds, at most a second, after the epoch, to the nearest microsecond.
+#[inline]
 fn from_unix_float(x: f64, unit_us: f64) -> Result<Datetime, FunctionError> {
-    // The whole part is exact, so only the fraction is ever rounded. Conversions, because processors without SSE4.1 are built for, on which
-    // `trunc` and `round` are calls; what has more digits than an `i64` has no fraction and is out of range.
-    let trunc = |x: f64| x as i64 as f64;
-    let whole = if x.abs() < 9e18 { trunc(x) } else { x };
-    let fraction_us = (x - whole) * unit_us;
-    let near_us = trunc(fraction_us);
-    let away_us = if (fraction_us - near_us).abs() >= 0.5 { 1f64.copysign(fraction_us) } else { 0.0 };
-    let rounded = whole * unit_us + (near_us + away_us);
+    // The whole part is exact, so only the fraction is ever rounded. Sums with this float round to the nearest integer, halves to the even one, what is
+    // below 2^51: processors without SSE4.1 are built for, on which `trunc` and `round` are calls, and conversions there and back take longer.
+    const ROUNDS: f64 = 6_755_399_441_055_744.0;
+    if x.abs() < 9e12 {
+        let near = (x + ROUNDS) - ROUNDS;
+        let whole = if near.abs() > x.abs() { near - 1f64.copysign(x) } else { near };
+        let fraction_us = (x - whole) * unit_us;
+        let near_us = (fraction_us + ROUNDS) - ROUNDS;
+        let is_half = fraction_us - near_us == 0.5f64.copysign(fraction_us);
+        let away_us = if is_half { 1f64.copysign(fraction_us) } else { 0.0 };
+        return Ok(Datetime((whole * unit_us + (near_us + away_us)) as i64));
+    }
+    from_far_unix_float(x, unit_us)
+}
+
+/// As `from_unix_float`, of any float.
+#[cold]
+#[inline(never)]
+fn from_far_unix_float(x: f64, unit_us: f64) -> Result<Datetime, FunctionError> {
     // Of infinities the fraction is no number, and neither is the sum.
-    from_micros(rounded).ok_or_else(|| out_of_range(format_args!("{x:?}")))
+    let us = x.trunc() * unit_us + ((x - x.trunc()) * unit_us).round();
+    from_micros(us).ok_or_else(|| out_of_range(format_args!("{x:?}")))
 }
 
 /// Out of line, so that those who do not fail save no registers for it.
@@ -450,7 +463,9 @@ mod tests {
             (x.is_finite() && us.abs() < 9.2e18).then_some(us as i64)
         };
         let mut seed = 7u64;
-        let edges = [0.0, -0.0, 0.5e-6, 1.5e-6, -0.5e-6, 0.499_999e-6, 9e12, -9e12, 1e300, f64::INFINITY];
+        let halves = [0.5, 1.5, 2.5, -0.5, -1.5, 1e6 - 0.5].map(|us| us / 1e6);
+        let near = [0.499_999e-6, 0.999_999_5, 1.0, 1.0 - f64::EPSILON / 2.0, 8_999_999_999_999.999, 9e12, -9e12];
+        let edges = [&[0.0, -0.0, 1e300, f64::INFINITY, f64::NAN][..], &halves, &near].concat();
         for number in 0..200_000 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let random = (seed >> 11) as f64 / 4096.0 - 1e12;
