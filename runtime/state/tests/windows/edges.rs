@@ -155,6 +155,28 @@ fn a_window_is_there_when_it_has_events() {
     }
 }
 
+/// A key waits for the next window of one length while events of the other go past the one that it is in.
+#[test]
+fn a_key_that_waits_is_where_its_other_windows_are() {
+    let kind = AggregationKind::Tumbling { windows_us: vec![10, 25], allowed_lateness_us: 0 };
+    let plan = plan(Type::INT, kind, &[0]);
+    let mut table = Table::new(&layout(&plan));
+    let other = |row: Row| Row { key: Value::Int(8), ..row };
+    for rows in [&[row(1, 21, 1.0), other(row(2, 22, 1.0))][..], &[other(row(3, 31, 1.0))]] {
+        table.apply(&batch(&plan, rows), None, None).unwrap();
+    }
+    let counts = |table: &mut Table, window: usize, start_us: i64| -> Vec<String> {
+        let mut closed = ClosedWindow::new(table.layout());
+        table.close(window, start_us, &mut closed);
+        (0..closed.len()).map(|row| format!("{:?}", closed.finish(row, 0))).collect()
+    };
+    assert_eq!(table.open_windows(25), [(1, 0)]);
+    assert_eq!(counts(&mut table, 1, 0), ["Ok(Int(1))", "Ok(Int(1))"]);
+    table.apply(&batch(&plan, &[row(4, 32, 1.0)]), None, None).unwrap();
+    assert_eq!(counts(&mut table, 0, 20), ["Ok(Int(1))", "Ok(Int(1))"]);
+    assert_eq!(counts(&mut table, 0, 30), ["Ok(Int(1))", "Ok(Int(1))"]);
+}
+
 #[test]
 fn times_at_the_ends_do_not_overflow() {
     let times = [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX - 1, i64::MAX];
