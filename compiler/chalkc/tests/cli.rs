@@ -196,6 +196,16 @@ fn run_keeps_the_order_of_the_input_on_any_number_of_cores() {
             .collect();
         assert_eq!(lines, failed, "{file} on {threads} cores");
     }
+    let (input, package) = (format!("updates={}", folder.path("many.jsonl")), folder.path(""));
+    let arrow = |threads: &str| {
+        chalkc(&["run", &package, "-i", &input, "--threads", threads, "--format", "arrow", "--quiet"], b"").stdout
+    };
+    let alone = arrow("1");
+    let stream = arrow_ipc::reader::StreamReader::try_new(&alone[..], None).unwrap();
+    assert_eq!(stream.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 60_000);
+    for threads in ["2", "5"] {
+        assert!(arrow(threads) == alone, "Arrow on {threads} cores");
+    }
     let none = chalkc(&["run", &folder.path(""), "--threads", "0"], b"");
     assert!(stderr(&none).contains("--threads"), "{}", stderr(&none));
 }

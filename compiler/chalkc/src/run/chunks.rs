@@ -49,12 +49,8 @@ pub struct Piece {
 impl Piece {
     /// Finds its lines; memory is asked for so many.
     pub fn find_lines(self, usual_lines: usize) -> Chunk {
-        let mut chunk = Chunk {
-            bytes: self.bytes,
-            line_ends: Vec::new(),
-            first_line: 0,
-            consumed_bytes: self.consumed_bytes,
-        };
+        let mut chunk =
+            Chunk { bytes: self.bytes, line_ends: Vec::new(), first_line: 0, consumed_bytes: self.consumed_bytes };
         chunk.line_ends = find_line_ends(chunk.bytes(), Vec::with_capacity(usual_lines));
         chunk
     }

@@ -236,3 +236,44 @@ fn into_io(error: ArrowError) -> io::Error {
         other => io::Error::other(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{Int64Array, StringViewArray};
+    use arrow_schema::Field;
+
+    use super::*;
+
+    #[test]
+    fn messages_made_elsewhere_are_those_of_the_stream() {
+        let batch = |from: i64| {
+            let ids = Arc::new(Int64Array::from_iter_values(from..from + 3));
+            let names = Arc::new(StringViewArray::from(vec![Some("a"), None, Some("longer than twelve bytes")]));
+            RecordBatch::try_from_iter([("id", ids as _), ("name", names as _)]).unwrap()
+        };
+        assert!(ArrowEncoder::takes(batch(0).schema_ref()));
+        let mut stream = StreamWriter::try_new(Vec::new(), batch(0).schema_ref()).unwrap();
+        let mut elsewhere = StreamWriter::try_new(Vec::new(), batch(0).schema_ref()).unwrap();
+        let mut encoder = ArrowEncoder::default();
+        let mut memory = Vec::new();
+        for from in 0..3 {
+            stream.write(&batch(from)).unwrap();
+            memory = encoder.encode(&batch(from), memory).unwrap();
+            elsewhere.get_mut().write_all(&memory).unwrap();
+            memory.clear();
+        }
+        assert_eq!(elsewhere.into_inner().unwrap(), stream.into_inner().unwrap());
+    }
+
+    #[test]
+    fn only_the_stream_knows_whether_a_dictionary_was_written() {
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let item = Arc::new(Field::new("item", dictionary.clone(), true));
+        let inside = DataType::Struct(vec![Field::new("list", DataType::LargeList(item), true)].into());
+        for ty in [dictionary, inside] {
+            assert!(!ArrowEncoder::takes(&Schema::new(vec![Field::new("state", ty, true)])));
+        }
+    }
+}

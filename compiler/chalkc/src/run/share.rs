@@ -92,3 +92,57 @@ impl SharedReader {
         self.counted.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn reader(lines: usize) -> (tempfile::NamedTempFile, ChunkReader) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        for line in 0..lines {
+            writeln!(file, "{line} {}", "x".repeat(line % 90)).unwrap();
+        }
+        let reader = ChunkReader::open(file.path(), 1 << 20).unwrap();
+        (file, reader)
+    }
+
+    #[test]
+    fn every_line_has_its_number_whoever_finds_it() {
+        const LINES: usize = 100_000;
+        let (_file, reader) = reader(LINES);
+        let shared = SharedReader::new(reader, 3);
+        let read = |worker: usize| {
+            let (mut count, mut chunks) = (0, 0);
+            while let Some(chunk) = shared.next(worker) {
+                let chunk = chunk.unwrap();
+                for line in chunk.lines() {
+                    let text = std::str::from_utf8(&chunk.bytes()[line.start..][..line.size_bytes]).unwrap();
+                    assert!(text.starts_with(&format!("{} ", line.offset)), "{text} at {}", line.offset);
+                    count += 1;
+                }
+                chunks += 1;
+            }
+            (count, chunks)
+        };
+        let counts: Vec<(usize, usize)> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..3).map(|worker| scope.spawn(move || read(worker))).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+        });
+        assert_eq!(counts.iter().map(|(count, _)| count).sum::<usize>(), LINES);
+        assert!(counts.iter().all(|(_, chunks)| *chunks >= 3), "chunks are dealt out in turn: {counts:?}");
+    }
+
+    /// The first chunk is never counted.
+    #[test]
+    fn nobody_waits_for_a_worker_that_has_left() {
+        let (_file, reader) = reader(100_000);
+        let shared = SharedReader::new(reader, 2);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| shared.next(1).is_none());
+            shared.leave();
+            assert!(waiting.join().unwrap());
+        });
+    }
+}
