@@ -5,12 +5,11 @@
 //!
 //! This file must not know JSON.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::memory::{Block, SharedBytes};
-
-/// Bytes that exist behind the last message.
-pub(crate) const PADDING_BYTES: usize = 64;
+pub(crate) use crate::memory::PADDING_BYTES;
+use crate::memory::{Block, PaddedBytes, SharedBytes};
 
 /// Arrow views hold offsets as `i32`, so that a batch ends below 2 GiB.
 const GREATEST_BATCH_BYTES: usize = i32::MAX as usize - PADDING_BYTES;
@@ -61,9 +60,11 @@ impl<'a> Messages<'a> {
     }
 }
 
-/// Messages in one padded buffer.
+/// Messages in one padded buffer: the batch's own, which they were copied into, or one that was lent to it.
 pub struct MessageBatch {
     block: Arc<Block>,
+    /// What is used in place of the block.
+    lent: Option<(PaddedBytes, Range<usize>)>,
     used_bytes: usize,
     spans: Vec<Span>,
 }
@@ -77,7 +78,7 @@ impl Default for MessageBatch {
 impl MessageBatch {
     /// An empty batch.
     pub fn new() -> MessageBatch {
-        MessageBatch { block: Block::new(64 << 10), used_bytes: 0, spans: Vec::new() }
+        MessageBatch { block: Block::new(64 << 10), lent: None, used_bytes: 0, spans: Vec::new() }
     }
 
     /// Forgets all messages; the memory is kept, unless somebody holds it.
@@ -85,6 +86,7 @@ impl MessageBatch {
         if Arc::get_mut(&mut self.block).is_none() {
             self.block = Block::new(self.block.size_bytes());
         }
+        self.lent = None;
         self.used_bytes = 0;
         self.spans.clear();
     }
@@ -96,11 +98,29 @@ impl MessageBatch {
         Ok(())
     }
 
+    /// Uses a part of somebody's bytes in place of a copy, until `clear`; `add_span` makes messages of them, whose offsets are those in the part.
+    ///
+    /// # Panics
+    /// Where the batch is not empty, or has less than the part.
+    pub fn lend(&mut self, bytes: &PaddedBytes, part: Range<usize>) -> Result<(), BatchFull> {
+        assert!(self.used_bytes == 0 && part.start <= part.end && part.end <= bytes.len(), "a part for an empty batch");
+        if part.len() > GREATEST_BATCH_BYTES {
+            return Err(BatchFull);
+        }
+        self.used_bytes = part.len();
+        self.lent = Some((bytes.clone(), part));
+        Ok(())
+    }
+
     /// Adds bytes that are no message yet (a piece of a file), and says where they start; `add_span` makes messages of them.
     pub fn append(&mut self, bytes: &[u8]) -> Result<usize, BatchFull> {
         let offset = self.used_bytes;
         if bytes.len() > GREATEST_BATCH_BYTES - offset {
             return Err(BatchFull);
+        }
+        if let Some((lent, part)) = self.lent.take() {
+            self.used_bytes = 0;
+            self.append(&lent[part])?;
         }
         let needed = offset + bytes.len() + PADDING_BYTES;
         if needed > self.block.size_bytes() {
@@ -152,13 +172,20 @@ impl MessageBatch {
 
     /// All bytes: data buffer 0 of the string columns decoded from this batch.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: inside the block and initialised; `&self` keeps writers away.
-        unsafe { std::slice::from_raw_parts(self.block.start(), self.used_bytes) }
+        match &self.lent {
+            // More is readable behind, in the bytes or their padding.
+            Some((lent, part)) => &lent[part.clone()],
+            // SAFETY: inside the block and initialised; `&self` keeps writers away.
+            None => unsafe { std::slice::from_raw_parts(self.block.start(), self.used_bytes) },
+        }
     }
 
     /// All bytes, to keep beyond the next `clear`.
     pub fn share(&self) -> SharedBytes {
-        SharedBytes::new(&self.block, self.used_bytes)
+        match &self.lent {
+            Some((lent, part)) => SharedBytes::part(lent, part.clone()),
+            None => SharedBytes::new(&self.block, self.used_bytes),
+        }
     }
 }
 
@@ -179,6 +206,26 @@ mod tests {
         batch.push(b"another").unwrap();
         assert_eq!(&kept[..9], b"message 0");
         assert_eq!(batch.len(), 1);
+    }
+
+    #[test]
+    fn what_is_lent_is_not_copied_unless_more_comes() {
+        let bytes = PaddedBytes::new(b"one\ntwo\nthree\n".to_vec());
+        let mut batch = MessageBatch::new();
+        batch.push(b"before").unwrap();
+        batch.clear();
+        batch.lend(&bytes, 4..13).unwrap();
+        batch.add_span(0, 3);
+        batch.add_span(4, 5);
+        assert_eq!((batch.message(0), batch.message(1)), (&b"two"[..], &b"three"[..]));
+        assert_eq!(batch.bytes().as_ptr(), bytes[4..].as_ptr());
+        let kept = batch.share();
+        assert_eq!(kept.as_ptr(), bytes[4..].as_ptr());
+        batch.push(b"four").unwrap();
+        assert_eq!((batch.message(1), batch.message(2)), (&b"three"[..], &b"four"[..]));
+        batch.clear();
+        drop(bytes);
+        assert_eq!(&kept[..], b"two\nthree");
     }
 
     #[test]

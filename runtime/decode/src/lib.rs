@@ -50,5 +50,5 @@ pub use batch::{BatchFull, MessageBatch};
 pub use columns::DecodedColumns;
 pub use decoder::{Decoder, TierCounts};
 pub use error::{DecodeError, JsonType, PlanError, Reason};
-pub use memory::SharedBytes;
+pub use memory::{PADDING_BYTES, PaddedBytes, SharedBytes};
 pub use tier::{TIER_VARIABLE, Tier, TierError};

@@ -6,9 +6,12 @@
 //! This file must not know what the bytes mean.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 use std::sync::Arc;
+
+/// Bytes that exist behind messages: vectors are read whole, and so beyond a message's end.
+pub const PADDING_BYTES: usize = 64;
 
 /// Alignment of every block: a cache line, more than any Arrow type asks for.
 const ALIGN_BYTES: usize = 64;
@@ -57,15 +60,24 @@ impl Drop for Block {
 
 /// Bytes that stay as they are for as long as somebody holds them: what an Arrow buffer is made from without a copy.
 #[derive(Clone)]
-pub struct SharedBytes {
-    block: Arc<Block>,
-    size_bytes: usize,
+pub struct SharedBytes(Held);
+
+#[derive(Clone)]
+enum Held {
+    /// The first so many of a block.
+    Block(Arc<Block>, usize),
+    Padded(PaddedBytes, Range<usize>),
 }
 
 impl SharedBytes {
     pub(crate) fn new(block: &Arc<Block>, size_bytes: usize) -> SharedBytes {
         assert!(size_bytes <= block.size_bytes);
-        SharedBytes { block: Arc::clone(block), size_bytes }
+        SharedBytes(Held::Block(Arc::clone(block), size_bytes))
+    }
+
+    pub(crate) fn part(bytes: &PaddedBytes, range: Range<usize>) -> SharedBytes {
+        assert!(range.start <= range.end && range.end <= bytes.len());
+        SharedBytes(Held::Padded(bytes.clone(), range))
     }
 }
 
@@ -73,14 +85,42 @@ impl Deref for SharedBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: inside the block, initialised, and not written while shared (the owner's promise).
-        unsafe { std::slice::from_raw_parts(self.block.start(), self.size_bytes) }
+        match &self.0 {
+            // SAFETY: inside the block, initialised, and not written while shared (the owner's promise).
+            Held::Block(block, size_bytes) => unsafe { std::slice::from_raw_parts(block.start(), *size_bytes) },
+            Held::Padded(bytes, range) => &bytes[range.clone()],
+        }
+    }
+}
+
+/// Bytes that nobody changes any more, with [`PADDING_BYTES`] behind them: what a source that reads into memory of its own hands over without a copy.
+#[derive(Clone)]
+pub struct PaddedBytes {
+    /// The padding included.
+    bytes: Arc<Vec<u8>>,
+    size_bytes: usize,
+}
+
+impl PaddedBytes {
+    /// Of bytes whose memory has room for the padding; where it has not they are moved.
+    pub fn new(mut bytes: Vec<u8>) -> PaddedBytes {
+        let size_bytes = bytes.len();
+        bytes.resize(size_bytes + PADDING_BYTES, 0);
+        PaddedBytes { bytes: Arc::new(bytes), size_bytes }
+    }
+}
+
+impl Deref for PaddedBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.size_bytes]
     }
 }
 
 impl std::fmt::Debug for SharedBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SharedBytes({} bytes)", self.size_bytes)
+        write!(f, "SharedBytes({} bytes)", self.len())
     }
 }
 

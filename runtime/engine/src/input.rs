@@ -5,7 +5,9 @@
 //!
 //! This file must not know sources or kernels.
 
-use chalk_decode::{BatchFull, MessageBatch};
+use std::ops::Range;
+
+use chalk_decode::{BatchFull, MessageBatch, PaddedBytes};
 
 /// What a message carries besides its bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -104,9 +106,32 @@ impl InputBatch {
     /// Where a line does not lie in the piece.
     pub fn push_lines(&mut self, piece: &[u8], lines: &[Line], topic: &str) -> Result<(), BatchFull> {
         let base = self.messages.append(piece)?;
+        self.add_lines(base, piece.len(), lines, topic);
+        Ok(())
+    }
+
+    /// As `push_lines`, of an empty batch and of a piece that is not copied: it is used where it lies until the batch is cleared.
+    ///
+    /// # Panics
+    /// Where a line does not lie in the piece, or the batch is not empty.
+    pub fn lend_lines(
+        &mut self,
+        bytes: &PaddedBytes,
+        piece: Range<usize>,
+        lines: &[Line],
+        topic: &str,
+    ) -> Result<(), BatchFull> {
+        let size_bytes = piece.len();
+        self.messages.lend(bytes, piece)?;
+        self.add_lines(0, size_bytes, lines, topic);
+        Ok(())
+    }
+
+    /// Makes messages of the lines of a piece that begins at `base`.
+    fn add_lines(&mut self, base: usize, piece_bytes: usize, lines: &[Line], topic: &str) {
         for line in lines {
             let end = line.start.checked_add(line.size_bytes);
-            assert!(end.is_some_and(|end| end <= piece.len()), "a line lies in its piece");
+            assert!(end.is_some_and(|end| end <= piece_bytes), "a line lies in its piece");
             self.messages.add_span(base + line.start, line.size_bytes);
         }
         self.offsets.extend(lines.iter().map(|line| line.offset));
@@ -120,7 +145,6 @@ impl InputBatch {
         self.keys.resize(messages, None);
         self.timestamps.resize(messages, None);
         self.header_ends.resize(messages, self.headers.len() as u32);
-        Ok(())
     }
 
     fn add_text(&mut self, bytes: &[u8]) -> TextSpan {
@@ -244,6 +268,13 @@ mod tests {
             batch.push(b"before", &first).unwrap();
         }
         at_once.push_lines(piece, &lines, "t").unwrap();
+        let mut lent = InputBatch::new();
+        let bytes = [&b"in front\n"[..], piece].concat();
+        lent.lend_lines(&PaddedBytes::new(bytes), 9..9 + piece.len(), &lines, "t").unwrap();
+        for row in 0..3 {
+            assert_eq!(lent.message(row), at_once.message(row + 1));
+            assert_eq!((lent.topic(row), lent.offset(row)), ("t", at_once.offset(row + 1)));
+        }
         for line in lines {
             let message = &piece[line.start..line.start + line.size_bytes];
             let envelope = Envelope { topic: "t", offset: line.offset, ..Envelope::default() };

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chalk_decode::{PADDING_BYTES, PaddedBytes};
 use chalk_engine::Line;
 use flate2::read::MultiGzDecoder;
 use memmap2::Mmap;
@@ -36,7 +37,7 @@ pub struct Chunk {
 }
 
 enum Bytes {
-    Read(Vec<u8>),
+    Read(PaddedBytes),
     Mapped(Arc<Mmap>, Range<usize>),
 }
 
@@ -68,6 +69,15 @@ impl Chunk {
         match &self.bytes {
             Bytes::Read(bytes) => bytes,
             Bytes::Mapped(map, range) => &map[range.clone()],
+        }
+    }
+
+    /// The same, where a batch may use them without a copy. Those of a mapped file may be changed by whoever writes to it, even while a message is
+    /// decoded, so they are copied once.
+    pub fn padded(&self) -> Option<&PaddedBytes> {
+        match &self.bytes {
+            Bytes::Read(bytes) => Some(bytes),
+            Bytes::Mapped(..) => None,
         }
     }
 
@@ -255,7 +265,7 @@ impl ChunkReader {
                 }
                 rest.extend_from_slice(&buffer[end..]);
                 buffer.truncate(end);
-                (Bytes::Read(buffer), consumed_bytes.load(Ordering::Relaxed))
+                (Bytes::Read(PaddedBytes::new(buffer)), consumed_bytes.load(Ordering::Relaxed))
             }
         };
         Ok(Some(Piece { bytes, consumed_bytes }))
@@ -274,6 +284,7 @@ fn find_line_ends(bytes: &[u8], mut ends: Vec<usize>) -> Vec<usize> {
 /// Appends what a read gives.
 fn read_more(reader: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let length = buffer.len();
+    buffer.reserve(READ_BYTES + PADDING_BYTES);
     buffer.resize(length + READ_BYTES, 0);
     let bytes = loop {
         match reader.read(&mut buffer[length..]) {

@@ -5,6 +5,7 @@
 //! This file must not know where output goes or how it looks.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -141,14 +142,13 @@ impl SourceRun {
         mut session: Option<&mut Session>,
         observer: &mut dyn Observer,
     ) -> io::Result<()> {
-        let bytes = chunk.bytes();
         let mut lines = std::mem::take(&mut self.lines);
-        // The lines of a batch are copied at once, with what is between them.
+        // The lines of a batch are taken over at once, with what is between them.
         let mut piece = 0..0;
         for line in chunk.lines().filter(|line| line.size_bytes != 0) {
             let end = line.start + line.size_bytes;
             if lines.len() == BATCH_ROWS || (!lines.is_empty() && end - piece.start > BATCH_BYTES) {
-                self.run_lines(&bytes[piece.clone()], &mut lines, session.as_deref_mut(), observer)?;
+                self.run_lines(chunk, piece.clone(), &mut lines, session.as_deref_mut(), observer)?;
             }
             if lines.is_empty() {
                 piece.start = line.start;
@@ -156,7 +156,7 @@ impl SourceRun {
             piece.end = end;
             lines.push(Line { start: line.start - piece.start, ..line });
         }
-        self.run_lines(&bytes[piece], &mut lines, session, observer)?;
+        self.run_lines(chunk, piece, &mut lines, session, observer)?;
         self.lines = lines;
         Ok(())
     }
@@ -164,7 +164,8 @@ impl SourceRun {
     /// Runs the lines of a piece as a batch, and forgets them.
     fn run_lines(
         &mut self,
-        piece: &[u8],
+        chunk: &Chunk,
+        piece: Range<usize>,
         lines: &mut Vec<Line>,
         session: Option<&mut Session>,
         observer: &mut dyn Observer,
@@ -172,7 +173,12 @@ impl SourceRun {
         if lines.is_empty() {
             return Ok(());
         }
-        self.batch.push_lines(piece, lines, &self.resolvers.source).map_err(io::Error::other)?;
+        let source = &self.resolvers.source;
+        let taken = match chunk.padded() {
+            Some(bytes) => self.batch.lend_lines(bytes, piece, lines, source),
+            None => self.batch.push_lines(&chunk.bytes()[piece], lines, source),
+        };
+        taken.map_err(io::Error::other)?;
         lines.clear();
         self.run_batch(session, observer)
     }
