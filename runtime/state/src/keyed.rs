@@ -1,8 +1,8 @@
 //! Entries of keys: what they are, how they are found, made and freed.
 //!
 //! An entry is a row of words in a slab: key · flags · per series of buckets the partials of the open one · last offset · per series (number of
-//! the open bucket · block of closed ones) · block of kept events. What most updates touch comes first. Closed buckets and
-//! events are sorted rows in blocks.
+//! the open bucket · block of closed ones) · block of kept events. What most updates touch comes first, and may lie apart from the rest
+//! (`Layout::entry`). Closed buckets and events are sorted rows in blocks.
 //!
 //! This file must not know how entries are updated, how windows are read, or how the store keeps them.
 

@@ -78,15 +78,20 @@ impl EntryMut<'_> {
     }
 }
 
+#[inline(always)]
+fn word<'a>(near: &'a [u64], far: &'a [u64], at: usize) -> &'a u64 {
+    match at.checked_sub(near.len()) {
+        None => &near[at],
+        Some(at) => &far[at],
+    }
+}
+
 impl Index<usize> for Entry<'_> {
     type Output = u64;
 
     #[inline(always)]
     fn index(&self, at: usize) -> &u64 {
-        match at.checked_sub(self.near.len()) {
-            None => &self.near[at],
-            Some(at) => &self.far[at],
-        }
+        word(self.near, self.far, at)
     }
 }
 
@@ -95,10 +100,7 @@ impl Index<usize> for EntryMut<'_> {
 
     #[inline(always)]
     fn index(&self, at: usize) -> &u64 {
-        match at.checked_sub(self.near.len()) {
-            None => &self.near[at],
-            Some(at) => &self.far[at],
-        }
+        word(self.near, self.far, at)
     }
 }
 
