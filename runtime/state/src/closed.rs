@@ -70,8 +70,8 @@ impl ClosedWindow {
         out: &mut ColumnBuilder,
         failed: &mut Vec<(usize, String)>,
     ) {
-        let partials: Vec<&[u64]> = rows.iter().map(|row| self.partial(*row)).collect();
-        fold::finish_all(&self.layout, &partials, &self.heap, leaf, out, failed);
+        let partials = fold::Partials { words: &self.words, rows };
+        fold::finish_all(&self.layout, partials, &self.heap, leaf, out, failed);
     }
 
     /// The windows of several partitions as one: a key's partials are merged in the order of the partitions.

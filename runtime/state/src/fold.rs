@@ -322,14 +322,21 @@ const FINISHED: usize = 512;
 /// No fold has more words.
 const FOLD_WORDS: usize = 4;
 
+/// Partials of some rows, which lie one behind the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Partials<'a> {
+    pub(crate) words: &'a [u64],
+    pub(crate) rows: &'a [usize],
+}
+
 /// The words of a fold as the catalogue knows them, so many a partial: all zeros where nothing counted.
-fn fold_words(layout: &Layout, atoms: &[usize], partials: &[&[u64]], count: usize, all: &mut [u64]) {
+fn fold_words(layout: &Layout, atoms: &[usize], partials: Partials<'_>, count: usize, all: &mut [u64]) {
     let mut word = 0;
     for atom in atoms.iter().map(|atom| &layout.atoms[*atom]) {
         for at in atom.at..atom.at + atom.operation.words() {
             // Word by word: a loop over partials is all that each costs.
-            for (words, partial) in all.chunks_exact_mut(count).zip(partials) {
-                words[word] = partial[at];
+            for (words, row) in all.chunks_exact_mut(count).zip(partials.rows) {
+                words[word] = partials.words[row * layout.words + at];
             }
             word += 1;
         }
@@ -347,14 +354,14 @@ pub(crate) fn finish(layout: &Layout, partial: &[u64], heap: &Heap, leaf: usize)
     };
     let mut words = [0; FOLD_WORDS];
     let words = &mut words[..leaf.aggregate.words()];
-    fold_words(layout, atoms, &[partial], words.len(), words);
+    fold_words(layout, atoms, Partials { words: partial, rows: &[0] }, words.len(), words);
     leaf.aggregate.finish(words, heap)
 }
 
 /// The results of a leaf for many partials, as [`Aggregate::finish_all`](chalk_catalog::aggregate::Aggregate::finish_all) gives them.
 pub(crate) fn finish_all(
     layout: &Layout,
-    partials: &[&[u64]],
+    partials: Partials<'_>,
     heap: &Heap,
     leaf: usize,
     out: &mut ColumnBuilder,
@@ -362,15 +369,16 @@ pub(crate) fn finish_all(
 ) {
     let leaf = &layout.leaves[leaf];
     let count = leaf.aggregate.words();
-    let mut words = Vec::with_capacity(count * partials.len().min(FINISHED));
-    out.reserve(partials.len());
-    for (number, part) in partials.chunks(FINISHED).enumerate() {
+    let mut words = Vec::with_capacity(count * partials.rows.len().min(FINISHED));
+    out.reserve(partials.rows.len());
+    for (number, rows) in partials.rows.chunks(FINISHED).enumerate() {
         words.clear();
+        let first = |row: &usize| row * layout.words + leaf.at;
         match &leaf.atoms {
-            None => part.iter().for_each(|partial| words.extend_from_slice(&partial[leaf.at..leaf.at + count])),
+            None => rows.iter().for_each(|row| words.extend_from_slice(&partials.words[first(row)..][..count])),
             Some(atoms) => {
-                words.resize(part.len() * count, 0);
-                fold_words(layout, atoms, part, count, &mut words);
+                words.resize(rows.len() * count, 0);
+                fold_words(layout, atoms, Partials { rows, ..partials }, count, &mut words);
             }
         }
         let before = failed.len();
