@@ -222,7 +222,7 @@ impl Keyed {
             others.iter_mut().zip(0..).for_each(|(other, position)| *other = position);
         }
         let others = &others[..left];
-        self.look_ahead(layout, others, &guessed.ids, numbers);
+        self.look_ahead(layout, others, guessed, numbers);
         // What an entry's flags are, mostly.
         let usual = DIRTY | USED | ((1 << series.len()) - 1) << OPEN;
         let is_lowest = |(lowest, numbers): (&i64, &[i64])| numbers[..len].iter().all(|number| number >= lowest);
@@ -480,28 +480,35 @@ impl Keyed {
     }
 
     /// Asks for blocks of rows' entries that are going to be changed: first their heads, then the rows at their ends, which the heads tell.
-    fn look_ahead(&self, layout: &Layout, others: &[u32], ids: &[u32], numbers: &[i64]) {
-        let others = || {
-            let all = others.iter().map(|position| (*position as usize, ids[*position as usize]));
-            all.filter(|(_, id)| *id != NONE)
-        };
-        if layout.entry.far > 0 {
-            others().for_each(|(_, id)| prefetch_all(self.slab.far_at(id), layout.entry.far.min(32)));
+    fn look_ahead(&self, layout: &Layout, others: &[u32], guessed: &Guessed, numbers: &[i64]) {
+        let others = || others.iter().map(|position| *position as usize);
+        let Words { near, far } = layout.entry;
+        if far > 0 {
+            let known = others().map(|position| guessed.ids[position]).filter(|id| *id != NONE);
+            known.for_each(|id| prefetch_all(self.slab.far_at(id), far.min(32)));
         }
         if layout.kind == StateKind::Total || self.arena.used_bytes() <= CACHED_BYTES {
             return;
         }
         let stride = layout.row_words();
         for is_second in [false, true] {
-            for (position, id) in others() {
-                let entry = self.slab.get(id);
+            for position in others() {
+                // As in `admit_to`.
+                let (id, entry) = (guessed.ids[position], guessed.entries[position].0);
+                let start = match far {
+                    0 => entry,
+                    _ if id == NONE => continue,
+                    _ => self.slab.far_at(id).wrapping_sub(near),
+                };
+                // SAFETY: as in `admit_to`; nothing changes it meanwhile.
+                let word = |at: usize| unsafe { *start.add(at) };
                 for (number, series) in layout.series.iter().enumerate() {
-                    if entry[series.at] as i64 != numbers[number * PART + position] {
-                        self.prefetch_rows(Block(entry[series.at + 1]), stride, is_second);
+                    if word(series.at) as i64 != numbers[number * PART + position] {
+                        self.prefetch_rows(Block(word(series.at + 1)), stride, is_second);
                     }
                 }
                 if let Some(kept) = &layout.events {
-                    self.prefetch_rows(Block(entry[layout.events_at()]), kept.stride, is_second);
+                    self.prefetch_rows(Block(word(layout.events_at())), kept.stride, is_second);
                 }
             }
         }

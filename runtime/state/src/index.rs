@@ -18,6 +18,9 @@ const LINE_WORDS: usize = 8;
 /// A table with so many segments is no small one.
 const HUGE_FROM_SEGMENTS: usize = 16;
 
+/// So many segments are few: a MiB of lines.
+const FEW_SEGMENTS: usize = 64;
+
 #[repr(C)]
 struct Line {
     /// 0 = free; its number is 0 then.
@@ -198,11 +201,18 @@ impl Index {
             self.directory[0].first = self.first_line(0);
         }
         let mut lines = self.lines(hash);
-        while self.segments[lines.segment as usize].keys as usize * 4 >= (self.line_mask + 1) * SLOTS * 3 {
+        while self.is_full(lines.segment) {
             self.grow(lines, &hash_of);
             lines = self.lines(hash);
         }
         self.place(hash, id);
+    }
+
+    /// Whether a segment takes no more keys: at four fifths. While there are few segments they are in the second-level cache, and it is not memory that
+    /// counts but that keys are in their own lines: at three quarters.
+    fn is_full(&self, segment: u32) -> bool {
+        let (full, of) = if self.segments.len() < FEW_SEGMENTS { (3, 4) } else { (4, 5) };
+        self.segments[segment as usize].keys as usize * of >= (self.line_mask + 1) * SLOTS * full
     }
 
     fn place(&mut self, hash: u64, id: u32) {

@@ -42,7 +42,7 @@ impl Keyed {
             return true;
         }
         // One without events just moves on.
-        if Keyed::is_open(layout, self.slab.get(id), number) {
+        if is_open && (layout.count_at.is_none() || Keyed::is_open(layout, self.slab.get(id), number)) {
             self.close_open(layout, id, number, series);
         }
         self.note_window(id, number, bucket);

@@ -79,7 +79,7 @@ impl Keyed {
                 self.trim(&layout, id);
             }
             self.settle(&layout, id);
-            if if is_tumbling { !self.waits(id) } else { self.is_bare(id) } {
+            if !self.waits(id) {
                 self.remove(id, true);
                 gone += 1;
             }
@@ -89,6 +89,10 @@ impl Keyed {
 
     /// Whether an entry has no buckets with events.
     pub(crate) fn is_bare(&self, id: u32) -> bool {
+        // Only of tumbling windows there are open buckets without.
+        if self.layout.count_at.is_none() {
+            return !self.waits(id);
+        }
         let entry = self.slab.get(id);
         !(0..self.layout.series.len()).any(|number| Keyed::is_open(&self.layout, entry, number))
     }
