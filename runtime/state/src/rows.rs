@@ -10,7 +10,7 @@
 use crate::arena::{Arena, Block};
 
 /// Rows to read; none where there is no block.
-#[inline(always)]
+#[inline]
 pub(crate) fn get(arena: &Arena, block: Block, stride: usize) -> &[u64] {
     let words = arena.slice(block);
     match words.first() {

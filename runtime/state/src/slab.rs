@@ -192,22 +192,24 @@ impl Slab {
     /// An entry.
     #[inline(always)]
     pub(crate) fn get(&self, id: u32) -> Entry<'_> {
-        let Words { near, far } = self.words;
         // SAFETY: so many initialised words of the piece begin at each; changes need `&mut self`.
         unsafe {
-            let far = if far == 0 { &[] } else { std::slice::from_raw_parts(self.far_at(id), far) };
-            Entry { near: std::slice::from_raw_parts(self.at(id), near), far }
+            Entry {
+                near: std::slice::from_raw_parts(self.at(id), self.words.near),
+                far: std::slice::from_raw_parts(self.far_at(id), self.words.far),
+            }
         }
     }
 
     /// An entry, to change.
     #[inline(always)]
     pub(crate) fn get_mut(&mut self, id: u32) -> EntryMut<'_> {
-        let Words { near, far } = self.words;
         // SAFETY: as above, `&mut self` says that nobody else looks, and the two places are not one.
         unsafe {
-            let far = if far == 0 { &mut [] } else { std::slice::from_raw_parts_mut(self.far_at(id), far) };
-            EntryMut { near: std::slice::from_raw_parts_mut(self.at(id), near), far }
+            EntryMut {
+                near: std::slice::from_raw_parts_mut(self.at(id), self.words.near),
+                far: std::slice::from_raw_parts_mut(self.far_at(id), self.words.far),
+            }
         }
     }
 
