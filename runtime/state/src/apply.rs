@@ -518,9 +518,12 @@ impl Keyed {
     fn prefetch_rows(&self, block: Block, stride: usize, is_second: bool) {
         if block.is_none() {
         } else if is_second {
-            let end = rows::get(&self.arena, block, stride).as_ptr_range().end;
-            prefetch(end.wrapping_sub(stride));
-            prefetch(end.wrapping_add(stride - 1));
+            // A row is put behind the last, and what no window sees any more is dropped at the front.
+            let rows = rows::get(&self.arena, block, stride).as_ptr_range();
+            prefetch(rows.start);
+            prefetch(rows.start.wrapping_add(LINE_WORDS));
+            prefetch(rows.end.wrapping_sub(stride));
+            prefetch(rows.end.wrapping_add(stride - 1));
         } else {
             prefetch(self.arena.at(block));
         }

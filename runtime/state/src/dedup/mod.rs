@@ -8,8 +8,8 @@
 //! # Layout
 //!
 //! Lines of 64 bytes with four slots; a key has two lines and goes into the emptier one (Azar et al., "Balanced allocations", 1994); where
-//! both are full, one slot in them may move to its other line (Kirsch, Mitzenmacher, "The power of one move", 2010). What still finds
-//! no place goes to a small map, the stash. A slot whose key is forgotten *is* free: nothing scans for expired
+//! both are full, one slot in them may move to its other line (Kirsch, Mitzenmacher, "The power of one move", 2010), for several keys at
+//! once (`waiting.rs`). What still finds no place goes to a small map, the stash. A slot whose key is forgotten *is* free: nothing scans for expired
 //! keys. Lines are added one by one (`lines.rs`), so that slots stay about 70 % full and no insert waits for a whole set to be copied.
 //!
 //! A slot is 80 bits of key and 48 of time, 16 bytes; so a live key takes 22 to 23 bytes.
@@ -29,11 +29,13 @@ mod lines;
 mod stash;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use lines::{Lines, Pair, SLOTS, Stored, TIME_MASK, Taken, View};
 use stash::Stash;
+use waiting::Waiting;
 
 /// The key of a message in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,6 +64,8 @@ const FILL_LIMIT: f32 = 0.72;
 const FILL_LEAST: f32 = 0.5;
 /// The least share of an insert's lines in the running average of how full lines are.
 const FILL_WEIGHT: f32 = 1.0 / 512.0;
+/// Of so many slots in full lines it is asked beforehand where their keys could go: mostly one of them can.
+const CANDIDATES_AHEAD: usize = 3;
 /// Lines that an insert adds at most.
 const GROWTH_LINES: usize = 2;
 
@@ -76,6 +80,8 @@ pub struct DedupSet {
     lines: Lines,
     /// How full the lines of recent inserts were, averaged: lines are drawn evenly, so this is how full all are.
     fill: f32,
+    /// Keys of which both lines are full, until `settle`.
+    waiting: Waiting,
     /// Keys that found no slot.
     stash: Stash,
     /// With more keys in it, or more lines, it is looked at whether they find a slot now.
@@ -102,6 +108,7 @@ impl DedupSet {
             within: within_us >> shift,
             lines: Lines::new(),
             fill: 0.0,
+            waiting: Waiting::default(),
             stash: Stash::default(),
             stash_limit: 0,
             stash_lines: 0,
@@ -126,6 +133,7 @@ impl DedupSet {
         let is_duplicate = |seen: u64| view.is_duplicate(seen, ahead);
         self.lines.get(pair.0).has(stored, is_duplicate)
             || self.lines.get(pair.1).has(stored, is_duplicate)
+            || self.waiting.has(stored, is_duplicate)
             || self.stash.has(stored, is_duplicate)
     }
 
@@ -134,6 +142,7 @@ impl DedupSet {
         let stored = self.stored(key);
         self.put(stored, self.lines.of(stored), time_us);
         self.inserted.push((key, time_us));
+        self.settle();
     }
 
     /// Remembers keys that were remembered before a restart: those of committed messages, and of no others. In any order; a key
@@ -145,11 +154,13 @@ impl DedupSet {
             let is_it = |seen: u64| seen == time;
             let is_there = self.lines.get(pair.0).has(stored, is_it)
                 || self.lines.get(pair.1).has(stored, is_it)
+                || self.waiting.has(stored, is_it)
                 || self.stash.has(stored, is_it);
             if !is_there {
                 self.put(stored, pair, time_us);
             }
         }
+        self.settle();
     }
 
     /// What was inserted since the last call, in order: what the commit writes down.
@@ -194,6 +205,7 @@ impl DedupSet {
                 }
             }
         }
+        self.settle();
     }
 
     /// Keys with a time up to this are forgotten: what keeps them on disk may go.
@@ -246,6 +258,7 @@ impl DedupSet {
             self.place_group(&taken, &view);
         }
         self.place_stashed(&view);
+        self.settle();
     }
 
     #[inline(always)]
@@ -302,7 +315,7 @@ impl DedupSet {
         let (line, free) = if live_a <= live_b { (a, free_a) } else { (b, free_b) };
         match free {
             Some(slot) => self.lines.get_mut(line).set(slot, stored, time),
-            None => self.place_in_full(stored, pair, view, time),
+            None => self.wait(stored, view, time),
         }
         (live_a + live_b) as f32 / (2 * SLOTS) as f32
     }
@@ -326,27 +339,48 @@ impl DedupSet {
         }
     }
 
-    /// Both lines are full: one of their keys moves to its other line, if there is room.
+    /// Both lines of the key are full: it waits for others like it, so that memory is waited for once.
+    #[inline]
+    fn wait(&mut self, stored: Stored, view: &View, time: u64) {
+        if self.waiting.put(stored, time) {
+            self.settle_in(view);
+        }
+    }
+
+    /// Keys that wait are placed.
+    #[inline(always)]
+    fn settle(&mut self) {
+        if !self.waiting.is_empty()
+            && let Some(latest) = self.latest
+        {
+            self.settle_in(&View { latest, within: self.within });
+        }
+    }
+
     #[inline(never)]
-    fn place_in_full(&mut self, stored: Stored, pair: Pair, view: &View, time: u64) {
-        let candidates = [pair.0, pair.1];
-        for line in candidates {
-            for slot in 0..SLOTS {
-                let (moving, _) = self.lines.get(line).slot(slot);
-                self.lines.prefetch(self.lines.of(moving));
+    fn settle_in(&mut self, view: &View) {
+        let waiting = std::mem::take(&mut self.waiting);
+        for (stored, _) in waiting.keys() {
+            for (line, slot) in candidates(self.lines.of(*stored)).take(CANDIDATES_AHEAD) {
+                self.lines.prefetch(self.lines.of(self.lines.get(line).slot(slot).0));
             }
         }
-        for line in candidates {
-            for slot in 0..SLOTS {
-                let (moving, moving_time) = self.lines.get(line).slot(slot);
-                let Pair(a, b) = self.lines.of(moving);
-                let other = if a == line { b } else { a };
-                if other != line
-                    && let (_, Some(free)) = self.lines.get(other).room(view)
-                {
-                    self.lines.get_mut(other).set(free, moving, moving_time);
-                    return self.lines.get_mut(line).set(slot, stored, time);
-                }
+        for (stored, time) in waiting.keys() {
+            self.place_in_full(*stored, view, *time);
+        }
+    }
+
+    /// Both lines are full: one of their keys moves to its other line, if there is room.
+    fn place_in_full(&mut self, stored: Stored, view: &View, time: u64) {
+        for (line, slot) in candidates(self.lines.of(stored)) {
+            let (moving, moving_time) = self.lines.get(line).slot(slot);
+            let Pair(a, b) = self.lines.of(moving);
+            let other = if a == line { b } else { a };
+            if other != line
+                && let (_, Some(free)) = self.lines.get(other).room(view)
+            {
+                self.lines.get_mut(other).set(free, moving, moving_time);
+                return self.lines.get_mut(line).set(slot, stored, time);
             }
         }
         self.stash.put(stored, time);
@@ -376,6 +410,7 @@ impl DedupSet {
     fn purge(&mut self, before: i64, latest: i64) {
         // As of the time before, every slot's age is unambiguous.
         let view = View { latest: before, within: self.within };
+        self.settle_in(&view);
         let forward = latest.saturating_sub(before) as u64;
         let keep = |time: u64| view.age(time).saturating_add(forward) < view.within;
         for line in 0..self.lines.len() {
@@ -384,6 +419,11 @@ impl DedupSet {
         self.stash.retain(keep);
         self.purged = latest;
     }
+}
+
+/// The slots of a key's lines, from each line in turn.
+fn candidates(pair: Pair) -> impl Iterator<Item = (usize, usize)> {
+    (0..SLOTS).flat_map(move |slot| [(pair.0, slot), (pair.1, slot)])
 }
 
 /// A bijection that spreads (the finalizer of splitmix64).
