@@ -34,36 +34,42 @@ impl HasDate for Date {
     }
 }
 
-fn from_micros(us: f64) -> Option<Datetime> {
-    // 2^63 is a float, the greatest int is not.
-    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&us).then_some(Datetime(us as i64))
-}
-
 /// The moment so many units of `unit_us` microseconds, at most a second, after the epoch, to the nearest microsecond.
 #[inline]
-fn from_unix_float(x: f64, unit_us: f64) -> Result<Datetime, FunctionError> {
-    // The whole part is exact, so only the fraction is ever rounded. Sums with this float round to the nearest integer, halves to the even one, what is
-    // below 2^51: processors without SSE4.1 are built for, on which `trunc` and `round` are calls, and conversions there and back take longer.
+fn from_unix_float(x: f64, unit_us: i64) -> Result<Datetime, FunctionError> {
+    // The whole part is exact, so only the fraction is ever rounded. A sum with this float is the nearest integer, halves the even one, of what is
+    // below 2^51, and its bits count them: processors without SSE4.1 are built for, on which `round` is a call, and each step is waited for.
     const ROUNDS: f64 = 6_755_399_441_055_744.0;
     if x.abs() < 9e12 {
-        let near = (x + ROUNDS) - ROUNDS;
-        let whole = if near.abs() > x.abs() { near - 1f64.copysign(x) } else { near };
-        let fraction_us = (x - whole) * unit_us;
-        let near_us = (fraction_us + ROUNDS) - ROUNDS;
-        let is_half = fraction_us - near_us == 0.5f64.copysign(fraction_us);
-        let away_us = if is_half { 1f64.copysign(fraction_us) } else { 0.0 };
-        return Ok(Datetime((whole * unit_us + (near_us + away_us)) as i64));
+        // SAFETY: it is a number, and its whole part is in range.
+        let whole: i64 = unsafe { x.to_int_unchecked() };
+        let fraction_us = (x - whole as f64) * unit_us as f64;
+        let sum = fraction_us + ROUNDS;
+        let near_us = (sum.to_bits() as i64).wrapping_sub(ROUNDS.to_bits() as i64);
+        let us = whole * unit_us + near_us;
+        // Halves go away from zero. They are rare, so nothing waits for knowing that this is none.
+        return Ok(Datetime(match fraction_us - (sum - ROUNDS) {
+            left if left == 0.5f64.copysign(fraction_us) => away_from_zero(us, fraction_us),
+            _ => us,
+        }));
     }
     from_far_unix_float(x, unit_us)
+}
+
+#[cold]
+#[inline(never)]
+fn away_from_zero(us: i64, fraction_us: f64) -> i64 {
+    us + if fraction_us < 0.0 { -1 } else { 1 }
 }
 
 /// As `from_unix_float`, of any float.
 #[cold]
 #[inline(never)]
-fn from_far_unix_float(x: f64, unit_us: f64) -> Result<Datetime, FunctionError> {
-    // Of infinities the fraction is no number, and neither is the sum.
-    let us = x.trunc() * unit_us + ((x - x.trunc()) * unit_us).round();
-    from_micros(us).ok_or_else(|| out_of_range(format_args!("{x:?}")))
+fn from_far_unix_float(x: f64, unit_us: i64) -> Result<Datetime, FunctionError> {
+    // Conversions keep what is beyond an integer at its end, which is out of range; NaN is none of either.
+    let us = (x.trunc() as i128).saturating_mul(unit_us.into()) + ((x - x.trunc()) * unit_us as f64).round() as i128;
+    let us = i64::try_from(us).ok().filter(|_| x.is_finite());
+    us.map(Datetime).ok_or_else(|| out_of_range(format_args!("{x:?}")))
 }
 
 /// Out of line, so that those who do not fail save no registers for it.
@@ -161,7 +167,7 @@ mod defs {
     /// ```
     #[function(signature = "from_unix_seconds(x: float) -> datetime")]
     fn from_unix_seconds_float(x: f64) -> Result<Datetime, FunctionError> {
-        from_unix_float(x, 1_000_000.0)
+        from_unix_float(x, 1_000_000)
     }
 
     /// The moment so many milliseconds after the epoch. Past the range of a datetime it fails the message.
@@ -184,7 +190,7 @@ mod defs {
     /// ```
     #[function(signature = "from_unix_milliseconds(x: float) -> datetime")]
     fn from_unix_milliseconds_float(x: f64) -> Result<Datetime, FunctionError> {
-        from_unix_float(x, 1_000.0)
+        from_unix_float(x, 1_000)
     }
 
     /// Seconds since the epoch, with a fraction.
@@ -458,9 +464,10 @@ mod tests {
     /// What `trunc` and `round` of the standard library say.
     #[test]
     fn fractions_are_rounded_half_away_from_zero() {
-        let expected = |x: f64, unit_us: f64| {
-            let us = x.trunc() * unit_us + ((x - x.trunc()) * unit_us).round();
-            (x.is_finite() && us.abs() < 9.2e18).then_some(us as i64)
+        let expected = |x: f64, unit_us: i64| {
+            let fraction_us = ((x - x.trunc()) * unit_us as f64).round();
+            let us = (x.abs() < 1e19).then(|| x.trunc() as i128 * i128::from(unit_us) + fraction_us as i128);
+            us.and_then(|us| i64::try_from(us).ok())
         };
         let mut seed = 7u64;
         let halves = [0.5, 1.5, 2.5, -0.5, -1.5, 1e6 - 0.5].map(|us| us / 1e6);
@@ -470,11 +477,9 @@ mod tests {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let random = (seed >> 11) as f64 / 4096.0 - 1e12;
             let x = edges.get(number).copied().unwrap_or(random / [1.0, 1e3, 1e6, 1e9][number % 4]);
-            for (x, unit_us) in [(x, 1e6), (x, 1e3), (-x, 1e6), (f64::from_bits(seed), 1e6)] {
-                let expected = expected(x, unit_us);
-                if expected.is_some() || !x.is_finite() {
-                    assert_eq!(from_unix_float(x, unit_us).ok().map(|time| time.0), expected, "{x:?} in {unit_us} us");
-                }
+            for (x, unit_us) in [(x, 1_000_000), (x * 1e3, 1_000), (-x, 1_000_000), (f64::from_bits(seed), 1_000_000)] {
+                let got = from_unix_float(x, unit_us).ok().map(|time| time.0);
+                assert_eq!(got, expected(x, unit_us), "{x:?} in {unit_us} us");
             }
         }
     }
