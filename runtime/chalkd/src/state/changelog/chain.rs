@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::store::StoreError;
 use super::record::{Record, read_record};
+use super::segment::BLOCK_BYTES;
 use super::{Changelogs, MAGIC, Sealed, failed};
 
 /// What the magic of every version begins with.
@@ -48,17 +49,14 @@ impl Chain {
         let mut at = self.next.take().map_or(MAGIC.len(), |(_, end)| end);
         loop {
             if let Some((path, bytes)) = &self.segment {
-                let mut rest = bytes.get(at..).unwrap_or_default();
-                if bytes.starts_with(MAGIC)
-                    && let Some(record) = read_record(&mut rest)
-                {
+                if let Some((start, record, end)) = next_record(bytes, at) {
                     // It may also follow one that a checkpoint has made superfluous.
                     if self.last != Some(record.previous) && record.previous > self.applied {
                         return Err(broken(path, &record, self.last.unwrap_or(self.applied)));
                     }
                     self.last = Some(record.seq);
                     self.gave = true;
-                    self.next = Some((at, bytes.len() - rest.len()));
+                    self.next = Some((start, end));
                     return Ok(());
                 }
                 self.end_segment(logs, at);
@@ -80,7 +78,9 @@ impl Chain {
 
     fn end_segment(&mut self, logs: &Changelogs, read: usize) {
         let Some((path, bytes)) = self.segment.take() else { return };
-        if read < bytes.len() && self.segments.as_slice().is_empty() {
+        // A record that was written directly has zeros behind it.
+        let is_torn = bytes.get(read..).unwrap_or_default().iter().any(|byte| *byte != 0);
+        if is_torn && self.segments.as_slice().is_empty() {
             tracing::warn!(
                 segment = %path.display(),
                 dropped_bytes = bytes.len() - read,
@@ -94,6 +94,16 @@ impl Chain {
             _ => self.empty.push(path),
         }
     }
+}
+
+/// The next record, with its place: where the one before ends or, if it was written directly, where the next block begins.
+fn next_record(bytes: &[u8], at: usize) -> Option<(usize, Record<'_>, usize)> {
+    let read = |start: usize| {
+        let mut rest = bytes.get(start..)?;
+        let record = read_record(&mut rest)?;
+        Some((start, record, bytes.len() - rest.len()))
+    };
+    [at, at.next_multiple_of(BLOCK_BYTES)].into_iter().filter(|_| bytes.starts_with(MAGIC)).find_map(read)
 }
 
 fn broken(path: &Path, record: &Record<'_>, last: u64) -> StoreError {

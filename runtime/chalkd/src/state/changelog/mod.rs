@@ -1,7 +1,7 @@
 //! The changelog: the commit itself. One append-only sequence of checksummed records per worker.
 //!
 //! Segment file `worker-WWW-SSSSSSSSSSSSSSSSSSSS.log` (worker, sequence number of its first record): the 8 bytes
-//! `CHKLOG2\n`, then records: `CRC32 of what follows u32 · size u32 · payload`. Payload: `seq u64 · previous seq u64 ·
+//! `CHKLOG3\n`, then records, each behind the one before or, after zeros, at the next multiple of 4096 (`segment.rs`): `CRC32 of what follows u32 · size u32 · payload`. Payload: `seq u64 · previous seq u64 ·
 //! position count u32 · (source u32 · partition i32 · offset i64 · byte offset u64)… · row count u32 · (varint size,
 //! key · varint size, row)… · events size u32 · events`, all little-endian. Rows are absolute, and entries of state remember the offset
 //! of their last event, so replaying a record twice changes nothing. Events are what the engine logged, unread here.
@@ -17,22 +17,24 @@
 
 mod chain;
 mod record;
+mod segment;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::chain::Chain;
 pub use self::record::Record;
-use self::record::encode_record;
+use self::record::{encode_record, size_bytes};
+use self::segment::{Buffer, Segment};
 use super::pending::Pending;
 use super::store::StoreError;
 
-const MAGIC: &[u8; 8] = b"CHKLOG2\n";
+const MAGIC: &[u8; 8] = b"CHKLOG3\n";
 
 /// A segment that is not written any more.
 #[derive(Clone, Debug)]
@@ -152,27 +154,20 @@ pub struct Writer {
     log: u32,
     last_seq: u64,
     segment: Option<Segment>,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     unsynced: bool,
-}
-
-#[derive(Debug)]
-struct Segment {
-    file: File,
-    path: PathBuf,
-    size_bytes: u64,
 }
 
 impl Writer {
     /// The end of the log after its record `last_seq`.
     pub fn new(log: u32, last_seq: u64) -> Writer {
-        Writer { log, last_seq, segment: None, buffer: Vec::new(), unsynced: false }
+        Writer { log, last_seq, segment: None, buffer: Buffer::default(), unsynced: false }
     }
 
     /// Appends the record; `sync` brings it to the disk before this returns.
     pub fn append(&mut self, logs: &Changelogs, seq: u64, pending: &Pending, sync: bool) -> Result<(), StoreError> {
-        self.buffer.clear();
-        if encode_record(&mut self.buffer, seq, self.last_seq, pending).is_none() {
+        let encode = |buffer: &mut Vec<u8>| encode_record(buffer, seq, self.last_seq, pending);
+        if self.buffer.fill(size_bytes(pending), encode).is_none() {
             return Err(StoreError("a commit is larger than 4 GiB; make commit.interval shorter".to_owned()));
         }
         if self.segment.as_ref().is_some_and(|segment| segment.size_bytes >= logs.segment_bytes) {
@@ -180,10 +175,9 @@ impl Writer {
         }
         let segment = match &mut self.segment {
             Some(segment) => segment,
-            none => none.insert(create_segment(&logs.dir, self.log, seq)?),
+            none => none.insert(Segment::create(&logs.dir, self.log, seq)?),
         };
-        segment.file.write_all(&self.buffer).map_err(|error| failed("write", &segment.path, &error))?;
-        segment.size_bytes += self.buffer.len() as u64;
+        segment.append(&mut self.buffer, sync)?;
         self.last_seq = seq;
         self.unsynced = true;
         if sync { self.sync() } else { Ok(()) }
@@ -194,7 +188,7 @@ impl Writer {
         if let Some(segment) = &self.segment
             && self.unsynced
         {
-            segment.file.sync_data().map_err(|error| failed("sync", &segment.path, &error))?;
+            segment.sync()?;
             self.unsynced = false;
         }
         Ok(())
@@ -209,14 +203,6 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-fn create_segment(dir: &Path, log: u32, first_seq: u64) -> Result<Segment, StoreError> {
-    let path = dir.join(format!("worker-{log:03}-{first_seq:020}.log"));
-    let mut file = File::create_new(&path).map_err(|error| failed("create", &path, &error))?;
-    file.write_all(MAGIC).map_err(|error| failed("write", &path, &error))?;
-    sync_dir(dir)?;
-    Ok(Segment { file, path, size_bytes: MAGIC.len() as u64 })
 }
 
 /// Makes names in the folder durable.

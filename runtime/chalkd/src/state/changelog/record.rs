@@ -25,6 +25,12 @@ pub struct Record<'a> {
     pub events: &'a [u8],
 }
 
+/// What a framed record takes at most.
+pub(super) fn size_bytes(pending: &Pending) -> usize {
+    // Each row's two sizes are counted by `Pending`.
+    FRAME_BYTES + 64 + pending.positions.len() * 24 + pending.size_bytes()
+}
+
 /// Appends the framed record; `None` where it would be larger than a frame can say.
 pub(super) fn encode_record(out: &mut Vec<u8>, seq: u64, previous: u64, pending: &Pending) -> Option<()> {
     let start = out.len();
