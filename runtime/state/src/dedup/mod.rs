@@ -33,7 +33,7 @@ mod waiting;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use lines::{Lines, Pair, SLOTS, Stored, TIME_MASK, Taken, View};
+use lines::{Lines, Pair, SLOTS, Stored, TIME_MASK, View};
 use stash::Stash;
 use waiting::Waiting;
 
@@ -253,9 +253,9 @@ impl DedupSet {
                 break;
             }
             let before = self.lines.len();
-            let Some(taken) = self.lines.contract(&view) else { break };
+            let Some(spilled) = self.lines.contract(&view) else { break };
             self.fill *= before as f32 / self.lines.len() as f32;
-            self.place_group(&taken, &view);
+            self.place_all(spilled.keys(), &view);
         }
         self.place_stashed(&view);
         self.settle();
@@ -320,23 +320,17 @@ impl DedupSet {
         (live_a + live_b) as f32 / (2 * SLOTS) as f32
     }
 
-    /// Puts keys of a group back into it, or, where a line is full, into their other line.
-    fn place_group(&mut self, taken: &Taken, view: &View) {
-        for (stored, time) in taken.keys() {
-            let Pair(a, b) = self.lines.of(*stored);
-            let own = if self.lines.is_beside(a, taken) { a } else { b };
-            match self.lines.get(own).room(view) {
-                (_, Some(slot)) => self.lines.get_mut(own).set(slot, *stored, *time),
-                (_, None) => drop(self.place(*stored, Pair(a, b), view, *time)),
-            }
+    /// Puts keys in that were taken out of the set.
+    fn place_all(&mut self, keys: &[(Stored, u64)], view: &View) {
+        for (stored, time) in keys {
+            self.place(*stored, self.lines.of(*stored), view, *time);
         }
     }
 
     /// Looks at keys of the stash again.
     fn place_stashed(&mut self, view: &View) {
-        for (stored, time) in self.stash.take(view) {
-            self.place(stored, self.lines.of(stored), view, time);
-        }
+        let stashed = self.stash.take(view);
+        self.place_all(&stashed, view);
     }
 
     /// Both lines of the key are full: it waits for others like it, so that memory is waited for once.
@@ -394,9 +388,9 @@ impl DedupSet {
                 break;
             }
             let before = self.lines.len();
-            let taken = self.lines.expand(view);
+            let spilled = self.lines.expand(view);
             self.fill *= before as f32 / self.lines.len() as f32;
-            self.place_group(&taken, view);
+            self.place_all(spilled.keys(), view);
         }
         if self.stash.len() > self.stash_limit || self.lines.len() > self.stash_lines {
             self.place_stashed(view);
