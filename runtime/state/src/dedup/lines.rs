@@ -339,8 +339,8 @@ impl Lines {
                 spilled.push(Stored { head: *head, tail: (rest >> TIME_BITS) as u16 }, rest & TIME_MASK);
             }
             let into = self.get_mut(self.number(group, line));
-            for slot in 0..SLOTS {
-                (into.head[slot], into.rest[slot]) = if slot < count { dealt[slot] } else { (0, 0) };
+            for (slot, key) in dealt.iter().enumerate().take(SLOTS) {
+                (into.head[slot], into.rest[slot]) = if slot < count { *key } else { (0, 0) };
             }
         }
         spilled

@@ -56,7 +56,7 @@ impl Buffer {
     fn blocks(&mut self) -> Option<&[u8]> {
         let size = self.record().len();
         self.bytes.resize(self.start + size.next_multiple_of(BLOCK_BYTES), 0);
-        let is_aligned = self.record().as_ptr().addr() % BLOCK_BYTES == 0;
+        let is_aligned = self.record().as_ptr().addr().is_multiple_of(BLOCK_BYTES);
         if !is_aligned {
             self.bytes.truncate(self.start + size);
         }
