@@ -98,6 +98,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn first_bytes(word: u64, size_bytes: usize) -> u64 {
+        // SAFETY: who runs this has made sure of the instruction set.
+        unsafe { _bzhi_u64(word, 8 * size_bytes as u32) }
+    }
+
+    #[inline(always)]
     unsafe fn equal_32(a: *const u8, b: *const u8, size_bytes: usize) -> bool {
         // SAFETY: as the caller promises.
         unsafe {

@@ -156,6 +156,9 @@ pub(crate) trait Simd: super::outlined::Outlined {
     /// The processor has the instruction set; 32 bytes are readable.
     unsafe fn scalar_size(at: *const u8) -> usize;
 
+    /// The first bytes of a word, at most 8, then zeros.
+    fn first_bytes(word: u64, size_bytes: usize) -> u64;
+
     /// Whether the first `size_bytes` of 32 bytes at `a` and `b` are the same.
     ///
     /// # Safety

@@ -10,6 +10,17 @@ pub(crate) struct Portable;
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
+/// By size: the bits of so many bytes.
+static FIRST_BYTES: [u64; 9] = {
+    let mut masks = [u64::MAX; 9];
+    let mut size = 0;
+    while size < 8 {
+        masks[size] = (1 << (8 * size)) - 1;
+        size += 1;
+    }
+    masks
+};
+
 /// Eight bytes, the first one lowest.
 #[inline(always)]
 pub(crate) unsafe fn load(at: *const u8) -> u64 {
@@ -154,6 +165,11 @@ impl Simd for Portable {
             }
             size_bytes == 0 || (load(a) ^ load(b)) << (64 - 8 * size_bytes) == 0
         }
+    }
+
+    #[inline(always)]
+    fn first_bytes(word: u64, size_bytes: usize) -> u64 {
+        word & FIRST_BYTES[size_bytes]
     }
 
     #[inline(always)]
