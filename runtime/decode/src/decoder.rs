@@ -37,6 +37,8 @@ pub struct Decoder {
 pub struct TierCounts {
     /// Along a learned template.
     pub template: u64,
+    /// Of those, the ones that were followed value by value, because some were null that the template has, or the other way round.
+    pub steps: u64,
     /// By the walker, in any key order.
     pub walker: u64,
     /// By the scalar parser.
@@ -63,6 +65,7 @@ impl std::ops::Sub for TierCounts {
     fn sub(self, earlier: TierCounts) -> TierCounts {
         TierCounts {
             template: self.template - earlier.template,
+            steps: self.steps - earlier.steps,
             walker: self.walker - earlier.walker,
             scalar: self.scalar - earlier.scalar,
             learned: self.learned - earlier.learned,
@@ -76,6 +79,7 @@ impl std::ops::AddAssign for TierCounts {
     /// What several decoders have done: those of workers, or of resolvers.
     fn add_assign(&mut self, other: TierCounts) {
         self.template += other.template;
+        self.steps += other.steps;
         self.walker += other.walker;
         self.scalar += other.scalar;
         self.learned += other.learned;
@@ -106,6 +110,7 @@ impl Decoder {
         let mut counts = TierCounts { scalar: self.by_scalar, bytes: self.bytes, ..TierCounts::default() };
         if let Some(fast) = &self.fast {
             (counts.template, counts.walker) = (fast.by_template, fast.by_walker);
+            counts.steps = fast.by_steps();
             (counts.learned, counts.replaced) = fast.learned();
         }
         counts

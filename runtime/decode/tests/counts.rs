@@ -50,3 +50,42 @@ fn every_message_is_counted_once_and_every_byte() {
         assert_eq!(both.bytes, third.bytes + first.bytes);
     }
 }
+
+/// A value that is null in the first message, and seldom or half the time after it: messages with and without it have a template each.
+#[test]
+fn values_that_are_now_and_then_null_have_templates_of_their_own() {
+    let plan = plan_of(vec![field("a", ty(Kind::INT)), field("b", optional(Kind::String)), field("c", ty(Kind::INT))]);
+    for tier in tiers().into_iter().filter(|tier| *tier != Tier::Scalar) {
+        for every in [2, 20] {
+            let mut decoder = Decoder::new(&plan, tier).expect("a plan");
+            let with_nulls = |index: usize| {
+                let text = if index.is_multiple_of(every) { "null" } else { "\"x\"" };
+                format!("{{\"a\":{index},\"b\":{text},\"c\":7}}")
+            };
+            let counts = counts(&mut decoder, (0..20_000).map(with_nulls));
+            assert_eq!((counts.messages(), counts.walker, counts.learned), (20_000, 1, 2), "{tier}: {counts:?}");
+            assert!(counts.steps < 500, "{tier}: {counts:?}");
+        }
+    }
+}
+
+/// More combinations of nulls than templates: they are followed step by step, and learning stays rare.
+#[test]
+fn many_values_that_may_be_null_are_followed_step_by_step() {
+    let names: Vec<String> = (0..12).map(|index| format!("f{index}")).collect();
+    let plan = plan_of(names.iter().map(|name| field(name, optional(Kind::String))).collect());
+    for tier in tiers().into_iter().filter(|tier| *tier != Tier::Scalar) {
+        let mut decoder = Decoder::new(&plan, tier).expect("a plan");
+        let mut seed = 7u64;
+        let message = |_: usize| {
+            let members = names.iter().map(|name| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                format!("\"{name}\":{}", if seed >> 63 == 0 { "null" } else { "\"x\"" })
+            });
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        };
+        let counts = counts(&mut decoder, (0..50_000).map(message));
+        assert!(counts.template > 49_990 && counts.steps > 40_000, "{tier}: {counts:?}");
+        assert!((2..20).contains(&counts.learned), "{tier}: {counts:?}");
+    }
+}

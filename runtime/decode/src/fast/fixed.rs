@@ -164,6 +164,10 @@ impl Fixed {
         }
     }
 
+    pub(super) fn is_set(&self) -> bool {
+        self.is_set
+    }
+
     /// Whether a message could fit.
     #[inline(always)]
     pub(super) fn may_fit(&self, quote_count: usize) -> bool {

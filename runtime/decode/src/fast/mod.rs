@@ -166,6 +166,11 @@ impl Fast {
         })
     }
 
+    /// Messages of `by_template` that were read step by step.
+    pub(crate) fn by_steps(&self) -> u64 {
+        self.templates.by_steps
+    }
+
     /// Templates that were learned, and those of them that took the place of another.
     pub(crate) fn learned(&self) -> (u64, u64) {
         (self.templates.learned, self.templates.replaced)
@@ -223,12 +228,16 @@ impl Fast {
                 quote_count: indexed.quotes,
                 odd: indexed.odd,
                 spare_quotes: self.quotes.as_mut_ptr(),
+                is_by_steps: false,
                 knows_escapes: false,
                 no_keys: &self.no_keys,
                 checkpoint,
             };
             if may_have_template && self.templates.run::<S>(&mut walk) {
                 self.by_template += 1;
+                if self.templates.is_mostly_by_steps() {
+                    self.templates.learn(walk.reading.program, &self.objects, bytes);
+                }
                 return true;
             }
             walk.undo();

@@ -124,6 +124,7 @@ impl Template {
     /// As `Walk::read_object`.
     #[inline(always)]
     pub(super) unsafe fn run<S: Simd>(&self, walk: &mut Walk<'_, '_>) -> bool {
+        walk.is_by_steps = false;
         // SAFETY: as the caller promises.
         unsafe {
             // Where the message equals the literals, these have so many of its odd bytes: if that is all, values have none.
@@ -138,6 +139,12 @@ impl Template {
         }
     }
 
+    /// Whether a message could have its values where this has them.
+    #[inline(always)]
+    pub(super) fn may_fit(&self, odd: u32, quote_count: usize) -> bool {
+        odd == self.odd && self.fixed.may_fit(quote_count)
+    }
+
     /// Reads the message, if it has this shape and there is nothing to it but values at fixed ordinals.
     ///
     /// # Safety
@@ -145,16 +152,14 @@ impl Template {
     #[inline(always)]
     pub(super) unsafe fn read_fixed<S: Simd>(&self, seen: &Seen, columns: &mut DecodedColumns) -> bool {
         // SAFETY: as the caller promises.
-        self.is_plain
-            && seen.odd == self.odd
-            && self.fixed.may_fit(seen.quote_count)
-            && unsafe { self.fixed.read::<S>(seen, columns) }
+        self.is_plain && self.may_fit(seen.odd, seen.quote_count) && unsafe { self.fixed.read::<S>(seen, columns) }
     }
 
     /// Reads a message of which perhaps a value has become null, or is no longer.
     #[inline(always)]
     pub(super) unsafe fn run_step_by_step<S: Simd>(&self, walk: &mut Walk<'_, '_>) -> bool {
         walk.undo();
+        walk.is_by_steps = self.fixed.is_set();
         // SAFETY: as the caller promises.
         unsafe { self.follow::<S, true>(walk) }
     }

@@ -14,6 +14,9 @@ use crate::program::Program;
 
 /// Templates that are kept.
 const MOST_TEMPLATES: usize = 4;
+/// Messages that are followed step by step before one of them is learned from; twice as many each time, up to `MOST_STEPS_TO_LEARN`.
+const STEPS_TO_LEARN: u64 = 32;
+const MOST_STEPS_TO_LEARN: u64 = 1 << 20;
 /// Messages that hit between two attempts to learn.
 const LEARN_EVERY: u32 = 256;
 /// Misses in a row after which templates are no longer tried for every message.
@@ -34,6 +37,13 @@ pub(super) struct Templates {
     hits_when_learned: u64,
     /// Memory for the next one.
     spare: Template,
+    /// Messages that were followed step by step along a template that has all values at fixed places: some were null that are not there, or the other
+    /// way round.
+    pub(super) by_steps: u64,
+    /// `by_steps` and all hits when it was last looked at whether that is most of them.
+    steps_when_looked: (u64, u64),
+    /// How many more of them there are before it is looked at again; none yet: `STEPS_TO_LEARN`.
+    steps_to_learn: u64,
     /// Templates that were learned.
     pub(super) learned: u64,
     /// Those of them that took the place of another.
@@ -48,14 +58,23 @@ impl Templates {
     /// As `Walk::read_object`.
     #[inline(always)]
     pub(super) unsafe fn read_fixed<S: Simd>(&mut self, seen: &Seen, columns: &mut DecodedColumns) -> bool {
-        let Some((latest, hits)) = self.templates.get_mut(self.latest) else { return false };
-        // SAFETY: as the caller promises.
-        if self.misses_in_a_row >= MISSES_TO_DOUBT || !unsafe { latest.read_fixed::<S>(seen, columns) } {
+        if self.misses_in_a_row >= MISSES_TO_DOUBT {
             return false;
         }
-        *hits += 1;
-        self.misses_in_a_row = 0;
-        true
+        // In a stream whose values are now and then null, templates with and without them take turns.
+        let mut index = self.latest;
+        for _ in 0..self.templates.len() {
+            let (template, hits) = &mut self.templates[index];
+            // SAFETY: as the caller promises.
+            if unsafe { template.read_fixed::<S>(seen, columns) } {
+                *hits += 1;
+                self.latest = index;
+                self.misses_in_a_row = 0;
+                return true;
+            }
+            index = if index + 1 == self.templates.len() { 0 } else { index + 1 };
+        }
+        false
     }
 
     /// Reads the message along a template, if one fits.
@@ -64,11 +83,19 @@ impl Templates {
     /// As `Walk::read_object`.
     #[inline(always)]
     pub(super) unsafe fn run<S: Simd>(&mut self, walk: &mut Walk<'_, '_>) -> bool {
-        let Some((latest, hits)) = self.templates.get_mut(self.latest) else { return false };
+        let may_fit = |(template, _): &(Template, u64)| template.may_fit(walk.odd, walk.quote_count);
         if self.misses_in_a_row < MISSES_TO_DOUBT {
+            let Some(latest) = self.templates.get(self.latest) else { return false };
+            if !may_fit(latest)
+                && let Some(other) = self.templates.iter().position(may_fit)
+            {
+                self.latest = other;
+            }
+            let (latest, hits) = &mut self.templates[self.latest];
             // SAFETY: as the caller promises.
             if unsafe { latest.run::<S>(walk) } {
                 *hits += 1;
+                self.by_steps += u64::from(walk.is_by_steps);
                 self.misses_in_a_row = 0;
                 return true;
             }
@@ -93,6 +120,7 @@ impl Templates {
             // SAFETY: as the caller promises.
             if unsafe { self.templates[index].0.run::<S>(walk) } {
                 self.templates[index].1 += 1;
+                self.by_steps += u64::from(walk.is_by_steps);
                 self.latest = index;
                 self.misses_in_a_row = 0;
                 return true;
@@ -100,6 +128,26 @@ impl Templates {
         }
         self.misses_in_a_row = self.misses_in_a_row.saturating_add(1);
         false
+    }
+
+    /// Whether a message that was followed step by step is to be learned from: most are, so one like it may be what others come to.
+    #[inline(always)]
+    pub(super) fn is_mostly_by_steps(&mut self) -> bool {
+        let steps = self.by_steps - self.steps_when_looked.0;
+        steps >= self.steps_to_learn.max(STEPS_TO_LEARN) && self.look_at_steps(steps)
+    }
+
+    #[cold]
+    fn look_at_steps(&mut self, steps: u64) -> bool {
+        // Hits are halved where a template is given up.
+        let hits = self.all_hits().saturating_sub(self.steps_when_looked.1);
+        let is_most = steps * 2 >= hits;
+        self.steps_when_looked = (self.by_steps, self.all_hits());
+        self.steps_to_learn = match is_most {
+            true => (self.steps_to_learn.max(STEPS_TO_LEARN) * 2).min(MOST_STEPS_TO_LEARN),
+            false => STEPS_TO_LEARN,
+        };
+        is_most
     }
 
     /// Makes a template of a message that was accepted, now and then: where every message is different, learning must not

@@ -34,6 +34,8 @@ pub(super) struct Walk<'w, 'r> {
     pub(super) odd: u32,
     /// Room for another list of quotes.
     pub(super) spare_quotes: *mut u32,
+    /// Whether the template that has read it followed it step by step though it has its values at fixed places.
+    pub(super) is_by_steps: bool,
     /// Whether escaped quotes are no longer listed.
     pub(super) knows_escapes: bool,
     /// Where the special bytes are (`Simd::mark`), and two words of zeros.
