@@ -108,6 +108,21 @@ impl PaddedBytes {
         bytes.resize(size_bytes + PADDING_BYTES, 0);
         PaddedBytes { bytes: Arc::new(bytes), size_bytes }
     }
+
+    /// The first `size_bytes` of memory that has been read into; what lies behind them is padding, whatever it holds.
+    ///
+    /// # Panics
+    /// Where less than [`PADDING_BYTES`] lie behind them.
+    pub fn first_of(memory: Vec<u8>, size_bytes: usize) -> PaddedBytes {
+        assert!(memory.len().checked_sub(size_bytes).is_some_and(|rest| rest >= PADDING_BYTES), "there is padding");
+        PaddedBytes { bytes: Arc::new(memory), size_bytes }
+    }
+
+    /// The memory, padding included, to read into again; the bytes themselves where somebody else still uses them.
+    pub fn into_memory(self) -> Result<Vec<u8>, PaddedBytes> {
+        let size_bytes = self.size_bytes;
+        Arc::try_unwrap(self.bytes).map_err(|bytes| PaddedBytes { bytes, size_bytes })
+    }
 }
 
 impl Deref for PaddedBytes {

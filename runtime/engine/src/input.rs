@@ -99,18 +99,8 @@ impl InputBatch {
         Ok(())
     }
 
-    /// Adds lines of a piece of bytes as messages of that topic's partition 0 that carry nothing else: the same as to push each of them, but the
-    /// piece is copied at once.
-    ///
-    /// # Panics
-    /// Where a line does not lie in the piece.
-    pub fn push_lines(&mut self, piece: &[u8], lines: &[Line], topic: &str) -> Result<(), BatchFull> {
-        let base = self.messages.append(piece)?;
-        self.add_lines(base, piece.len(), lines, topic);
-        Ok(())
-    }
-
-    /// As `push_lines`, of an empty batch and of a piece that is not copied: it is used where it lies until the batch is cleared.
+    /// Makes messages of that topic's partition 0, which carry nothing else, of lines of a piece of bytes. The batch is empty, and the piece is not
+    /// copied: it is used where it lies until the batch is cleared.
     ///
     /// # Panics
     /// Where a line does not lie in the piece, or the batch is not empty.
@@ -123,28 +113,20 @@ impl InputBatch {
     ) -> Result<(), BatchFull> {
         let size_bytes = piece.len();
         self.messages.lend(bytes, piece)?;
-        self.add_lines(0, size_bytes, lines, topic);
-        Ok(())
-    }
-
-    /// Makes messages of the lines of a piece that begins at `base`.
-    fn add_lines(&mut self, base: usize, piece_bytes: usize, lines: &[Line], topic: &str) {
         for line in lines {
             let end = line.start.checked_add(line.size_bytes);
-            assert!(end.is_some_and(|end| end <= piece_bytes), "a line lies in its piece");
-            self.messages.add_span(base + line.start, line.size_bytes);
+            assert!(end.is_some_and(|end| end <= size_bytes), "a line lies in its piece");
+            self.messages.add_span(line.start, line.size_bytes);
         }
         self.offsets.extend(lines.iter().map(|line| line.offset));
         let messages = self.messages.len();
-        let topic = match self.topics.last() {
-            Some(&last) if self.span(last) == topic.as_bytes() => last,
-            _ => self.add_text(topic.as_bytes()),
-        };
+        let topic = self.add_text(topic.as_bytes());
         self.topics.resize(messages, topic);
         self.partitions.resize(messages, 0);
         self.keys.resize(messages, None);
         self.timestamps.resize(messages, None);
         self.header_ends.resize(messages, self.headers.len() as u32);
+        Ok(())
     }
 
     fn add_text(&mut self, bytes: &[u8]) -> TextSpan {
@@ -261,45 +243,36 @@ mod tests {
             Line { start: 10, size_bytes: 6, offset: 42 },
             Line { start: 17, size_bytes: 4, offset: 43 },
         ];
-        let header: [(&str, &[u8]); 1] = [("h", b"v")];
-        let first = Envelope { topic: "t", partition: 0, key: Some(b"k"), headers: &header, ..Envelope::default() };
         let (mut at_once, mut one_by_one) = (InputBatch::new(), InputBatch::new());
-        for batch in [&mut at_once, &mut one_by_one] {
-            batch.push(b"before", &first).unwrap();
-        }
-        at_once.push_lines(piece, &lines, "t").unwrap();
-        let mut lent = InputBatch::new();
-        let bytes = [&b"in front\n"[..], piece].concat();
-        lent.lend_lines(&PaddedBytes::new(bytes), 9..9 + piece.len(), &lines, "t").unwrap();
-        for row in 0..3 {
-            assert_eq!(lent.message(row), at_once.message(row + 1));
-            assert_eq!((lent.topic(row), lent.offset(row)), ("t", at_once.offset(row + 1)));
-        }
         for line in lines {
             let message = &piece[line.start..line.start + line.size_bytes];
             let envelope = Envelope { topic: "t", offset: line.offset, ..Envelope::default() };
             one_by_one.push(message, &envelope).unwrap();
         }
-        assert_eq!(at_once.len(), 4);
-        for row in 0..4 {
-            assert_eq!(at_once.message(row), one_by_one.message(row));
-            assert_eq!(at_once.topic(row), "t");
-            assert_eq!(at_once.partition(row), 0);
-            assert_eq!(at_once.offset(row), one_by_one.offset(row));
-            assert_eq!(at_once.key(row), one_by_one.key(row));
-            assert_eq!(at_once.timestamp_us(row), None);
-            assert_eq!(at_once.header(row, "h"), one_by_one.header(row, "h"));
-            assert_eq!(at_once.headers(row).count(), one_by_one.headers(row).count());
+        let bytes = [&b"in front\n"[..], piece].concat();
+        let bytes = PaddedBytes::new(bytes);
+        // A batch that was used before is as a new one.
+        for _ in 0..2 {
+            at_once.clear();
+            at_once.lend_lines(&bytes, 9..9 + piece.len(), &lines, "t").unwrap();
+            assert_eq!(at_once.len(), 3);
+            for row in 0..3 {
+                assert_eq!(at_once.message(row), one_by_one.message(row));
+                assert_eq!(at_once.topic(row), "t");
+                assert_eq!(at_once.partition(row), 0);
+                assert_eq!(at_once.offset(row), one_by_one.offset(row));
+                assert_eq!(at_once.key(row), None);
+                assert_eq!(at_once.timestamp_us(row), None);
+                assert_eq!(at_once.header(row, "h"), None);
+                assert_eq!(at_once.headers(row).count(), 0);
+            }
         }
-        at_once.push_lines(b"x", &[Line { start: 0, size_bytes: 1, offset: 0 }], "other").unwrap();
-        assert_eq!((at_once.topic(3), at_once.topic(4)), ("t", "other"));
     }
 
     #[test]
     #[should_panic(expected = "a line lies in its piece")]
     fn a_line_beyond_its_piece_is_refused() {
-        let mut batch = InputBatch::new();
-        batch.push(b"before", &Envelope::default()).unwrap();
-        let _ = batch.push_lines(b"abc", &[Line { start: 2, size_bytes: 2, offset: 0 }], "t");
+        let bytes = PaddedBytes::new(b"abcd".to_vec());
+        let _ = InputBatch::new().lend_lines(&bytes, 0..3, &[Line { start: 2, size_bytes: 2, offset: 0 }], "t");
     }
 }

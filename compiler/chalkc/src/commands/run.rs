@@ -338,14 +338,14 @@ impl Console<'_> {
         if let Some(rows) = batch.rows {
             let resolver = &self.manifest.resolvers[batch.resolver].name;
             match rows {
-                Rows::Batch(batch) => self.output.write(resolver, &batch, types)?,
+                Rows::Batch(rows) => self.output.write(resolver, &rows, types)?,
                 Rows::Arrow(messages, schema) => {
                     self.output.write_messages(&messages, &schema)?;
-                    self.preparation.spare.give(messages);
+                    batch.spare.give(messages);
                 }
                 Rows::Json(lines) => {
                     self.output.write_lines(&lines)?;
-                    self.preparation.spare.give(lines);
+                    batch.spare.give(lines);
                 }
             }
         }

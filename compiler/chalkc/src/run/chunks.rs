@@ -1,6 +1,8 @@
 //! Newline-delimited messages from a file, standard input, or either of them compressed: in pieces of whole lines.
 //!
-//! A plain file is mapped into memory, so that its lines are slices of it and reading costs nothing; anything else is read, and
+//! A plain file is cut where it is mapped into memory, which touches a page a piece; whoever computes reads its pieces, into memory that stays in
+//! its cache. Computing on the mapped bytes themselves costs more: they come from memory twice, each page is a fault, faults of several
+//! threads wait for each other, and whoever writes to the file meanwhile could change a text after it was checked. Anything else is read, and
 //! decompressed, piece by piece, which a thread of its own does while others compute. gzip and zstd are told by their first
 //! bytes, not by the name, so that a pipe works as well as a file. Where pieces end depends on the input alone, never on who works on them.
 //!
@@ -29,16 +31,11 @@ const READ_BYTES: usize = 128 << 10;
 
 /// Whole lines of the input.
 pub struct Chunk {
-    bytes: Bytes,
+    bytes: PaddedBytes,
     /// Where its newlines are, and its end where the last line has none.
     line_ends: Vec<usize>,
     first_line: i64,
     consumed_bytes: u64,
-}
-
-enum Bytes {
-    Read(PaddedBytes),
-    Mapped(Arc<Mmap>, Range<usize>),
 }
 
 /// Bytes of whole lines of the input, where these are not known yet.
@@ -47,13 +44,67 @@ pub struct Piece {
     consumed_bytes: u64,
 }
 
+enum Bytes {
+    Read(PaddedBytes),
+    /// Part of a file.
+    InFile(Arc<File>, Range<u64>),
+}
+
+/// Memory that pieces of a file are read into, again and again, so that they stay in the second-level cache.
+#[derive(Default)]
+pub struct ReadMemory(Vec<PaddedBytes>);
+
+/// Pieces whose memory may come back; those of more are left to whoever holds them.
+const MOST_HELD: usize = 4;
+
+impl ReadMemory {
+    /// Reads part of a file.
+    fn read(&mut self, file: &File, range: Range<u64>) -> io::Result<PaddedBytes> {
+        let size_bytes = (range.end - range.start) as usize;
+        let mut memory = Vec::new();
+        for bytes in std::mem::take(&mut self.0) {
+            match bytes.into_memory() {
+                Ok(free) => memory = free,
+                Err(held) => self.0.push(held),
+            }
+        }
+        if memory.len() < size_bytes + PADDING_BYTES {
+            memory.resize(size_bytes.max(CHUNK_BYTES) + PADDING_BYTES, 0);
+        }
+        read_exact_at(file, &mut memory[..size_bytes], range.start)?;
+        let bytes = PaddedBytes::first_of(memory, size_bytes);
+        if self.0.len() < MOST_HELD {
+            self.0.push(bytes.clone());
+        }
+        Ok(bytes)
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, into: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, at)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut into: &mut [u8], mut at: u64) -> io::Result<()> {
+    while !into.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, into, at)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => (into, at) = (&mut into[read..], at + read as u64),
+        }
+    }
+    Ok(())
+}
+
 impl Piece {
-    /// Finds its lines; memory is asked for so many.
-    pub fn find_lines(self, usual_lines: usize) -> Chunk {
-        let mut chunk =
-            Chunk { bytes: self.bytes, line_ends: Vec::new(), first_line: 0, consumed_bytes: self.consumed_bytes };
-        chunk.line_ends = find_line_ends(chunk.bytes(), Vec::with_capacity(usual_lines));
-        chunk
+    /// Reads it, if that is to be done yet, and finds its lines; memory is asked for so many.
+    pub fn find_lines(self, usual_lines: usize, memory: &mut ReadMemory) -> io::Result<Chunk> {
+        let bytes = match self.bytes {
+            Bytes::Read(bytes) => bytes,
+            Bytes::InFile(file, range) => memory.read(&file, range)?,
+        };
+        let line_ends = find_line_ends(&bytes, Vec::with_capacity(usual_lines));
+        Ok(Chunk { bytes, line_ends, first_line: 0, consumed_bytes: self.consumed_bytes })
     }
 }
 
@@ -64,21 +115,9 @@ impl Chunk {
         first_line + self.line_ends.len() as i64
     }
 
-    /// All its bytes.
-    pub fn bytes(&self) -> &[u8] {
-        match &self.bytes {
-            Bytes::Read(bytes) => bytes,
-            Bytes::Mapped(map, range) => &map[range.clone()],
-        }
-    }
-
-    /// The same, where a batch may use them without a copy. Those of a mapped file may be changed by whoever writes to it, even while a message is
-    /// decoded, so they are copied once.
-    pub fn padded(&self) -> Option<&PaddedBytes> {
-        match &self.bytes {
-            Bytes::Read(bytes) => Some(bytes),
-            Bytes::Mapped(..) => None,
-        }
+    /// All its bytes, which a batch may use without a copy.
+    pub fn bytes(&self) -> &PaddedBytes {
+        &self.bytes
     }
 
     /// Where its lines lie in its bytes, without their newline (`\n` or `\r\n`), with their numbers, from 0, as offsets. Blank ones are among
@@ -109,10 +148,11 @@ pub struct ChunkReader {
     max_line_bytes: usize,
     size_bytes: Option<u64>,
     is_pipe: bool,
+    memory: ReadMemory,
 }
 
 enum Input {
-    Mapped { map: Arc<Mmap>, at: usize },
+    Mapped { map: Mmap, file: Arc<File>, at: usize },
     Read { reader: Box<dyn Read + Send>, rest: Vec<u8>, at_end: bool, consumed_bytes: Arc<AtomicU64> },
 }
 
@@ -149,18 +189,17 @@ impl ChunkReader {
         if metadata.len() == 0 || head.starts_with(&GZIP_MAGIC) || head.starts_with(&ZSTD_MAGIC) {
             return ChunkReader::new(Box::new(File::open(path)?), Some(metadata.len()), max_line_bytes);
         }
-        // SAFETY: the bytes are only read, as bytes: whoever writes to the file meanwhile changes what is read, as with any other way of
-        // reading. If it is cut short meanwhile, the process gets the system's signal for that, as every program that maps its input.
+        // SAFETY: newlines are looked for in the bytes, whatever they are: whoever writes to the file meanwhile changes what is found. If it is cut
+        // short meanwhile, the process may get the system's signal for that, as every program that maps its input.
         let map = unsafe { Mmap::map(&file)? };
-        #[cfg(unix)]
-        let _ = map.advise(memmap2::Advice::Sequential); // advice only
         Ok(ChunkReader {
             size_bytes: Some(map.len() as u64),
-            input: Input::Mapped { map: Arc::new(map), at: 0 },
+            input: Input::Mapped { map, file: Arc::new(file), at: 0 },
             next_line: 0,
             usual_lines: 0,
             max_line_bytes,
             is_pipe: false,
+            memory: ReadMemory::default(),
         })
     }
 
@@ -189,10 +228,11 @@ impl ChunkReader {
             max_line_bytes,
             size_bytes,
             is_pipe: size_bytes.is_none(),
+            memory: ReadMemory::default(),
         })
     }
 
-    /// Whether chunks are slices of a mapped file: then nothing is won by reading ahead.
+    /// Whether it is a plain file, whose pieces are read by whoever computes: then nothing is won by reading ahead.
     pub fn is_mapped(&self) -> bool {
         matches!(self.input, Input::Mapped { .. })
     }
@@ -207,7 +247,7 @@ impl ChunkReader {
     /// lines at all; lines before it were given.
     pub fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
         let Some(piece) = self.next_piece()? else { return Ok(None) };
-        let mut chunk = piece.find_lines(self.usual_lines);
+        let mut chunk = piece.find_lines(self.usual_lines, &mut self.memory)?;
         self.usual_lines = chunk.line_ends.len() + chunk.line_ends.len() / 8;
         self.next_line = chunk.number_lines(self.next_line);
         Ok(Some(chunk))
@@ -220,7 +260,7 @@ impl ChunkReader {
             io::Error::new(io::ErrorKind::InvalidData, rule)
         };
         let (bytes, consumed_bytes) = match &mut self.input {
-            Input::Mapped { map, at } => {
+            Input::Mapped { map, file, at } => {
                 let left = &map[*at..];
                 let piece = &left[..left.len().min(CHUNK_BYTES)];
                 let end = match memchr::memrchr(b'\n', piece) {
@@ -236,7 +276,8 @@ impl ChunkReader {
                 }
                 let range = *at..*at + end;
                 *at = range.end;
-                (Bytes::Mapped(Arc::clone(map), range.clone()), range.end as u64)
+                let end = range.end as u64;
+                (Bytes::InFile(Arc::clone(file), range.start as u64..end), end)
             }
             Input::Read { reader, rest, at_end, consumed_bytes } => {
                 let mut buffer = std::mem::take(rest);
@@ -325,6 +366,32 @@ mod tests {
         assert_eq!(pipe, stream);
         assert_eq!(pipe, mapped);
         mapped
+    }
+
+    /// Memory is read into again when nobody uses it, and never before.
+    #[test]
+    fn pieces_that_are_held_keep_their_bytes() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        for line in 0..1_000_000 {
+            writeln!(file, "{line}").unwrap();
+        }
+        let mut reader = ChunkReader::open(file.path(), 1 << 24).unwrap();
+        let (mut held, mut next, mut places) = (Vec::new(), 0, std::collections::BTreeSet::new());
+        while let Some(chunk) = reader.next_chunk().unwrap() {
+            places.insert(chunk.bytes().as_ptr());
+            held.push(chunk);
+            if held.len() == 2 * MOST_HELD || next > 300_000 {
+                for chunk in held.drain(..) {
+                    for line in chunk.lines() {
+                        let text = &chunk.bytes()[line.start..][..line.size_bytes];
+                        assert_eq!(text, next.to_string().as_bytes());
+                        next += 1;
+                    }
+                }
+            }
+        }
+        assert!(held.is_empty() && next == 1_000_000, "{next} lines");
+        assert!(places.len() <= 3 * MOST_HELD, "{} places", places.len());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::chunks::{Chunk, ChunkReader, Piece};
+use super::chunks::{Chunk, ChunkReader, Piece, ReadMemory};
 
 /// A mapped file, for so many workers.
 pub struct SharedReader {
@@ -51,20 +51,29 @@ impl SharedReader {
     }
 
     /// The next chunk of a worker; none at the end, or where another worker has left.
-    pub fn next(&self, worker: usize) -> Option<io::Result<Chunk>> {
+    pub fn next(&self, worker: usize, memory: &mut ReadMemory) -> Option<io::Result<Chunk>> {
         let (turn, piece) = self.take(worker)?;
         let piece = match piece {
             Ok(piece) => piece,
             Err(error) => return Some(Err(error)),
         };
         let usual_lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner).usual_lines;
-        let mut chunk = piece.find_lines(usual_lines);
+        let chunk = piece.find_lines(usual_lines, memory);
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let is_early = |lines: &mut Lines| lines.turn != turn && !lines.is_left;
         let mut lines = self.counted.wait_while(lines, is_early).unwrap_or_else(PoisonError::into_inner);
         if lines.is_left {
             return None;
         }
+        let mut chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                // Nobody can number the lines behind these.
+                lines.is_left = true;
+                self.counted.notify_all();
+                return Some(Err(error));
+            }
+        };
         let first_line = lines.next_line;
         lines.next_line = chunk.number_lines(first_line);
         lines.usual_lines = ((lines.next_line - first_line) * 9 / 8) as usize;
@@ -114,8 +123,8 @@ mod tests {
         let (_file, reader) = reader(LINES);
         let shared = SharedReader::new(reader, 3);
         let read = |worker: usize| {
-            let (mut count, mut chunks) = (0, 0);
-            while let Some(chunk) = shared.next(worker) {
+            let (mut count, mut chunks, mut memory) = (0, 0, ReadMemory::default());
+            while let Some(chunk) = shared.next(worker, &mut memory) {
                 let chunk = chunk.unwrap();
                 for line in chunk.lines() {
                     let text = std::str::from_utf8(&chunk.bytes()[line.start..][..line.size_bytes]).unwrap();
@@ -140,7 +149,7 @@ mod tests {
         let (_file, reader) = reader(100_000);
         let shared = SharedReader::new(reader, 2);
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| shared.next(1).is_none());
+            let waiting = scope.spawn(|| shared.next(1, &mut ReadMemory::default()).is_none());
             shared.leave();
             assert!(waiting.join().unwrap());
         });

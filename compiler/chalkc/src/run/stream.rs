@@ -174,11 +174,7 @@ impl SourceRun {
             return Ok(());
         }
         let source = &self.resolvers.source;
-        let taken = match chunk.padded() {
-            Some(bytes) => self.batch.lend_lines(bytes, piece, lines, source),
-            None => self.batch.push_lines(&chunk.bytes()[piece], lines, source),
-        };
-        taken.map_err(io::Error::other)?;
+        self.batch.lend_lines(chunk.bytes(), piece, lines, source).map_err(io::Error::other)?;
         lines.clear();
         self.run_batch(session, observer)
     }

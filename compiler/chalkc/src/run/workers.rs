@@ -19,7 +19,7 @@ use chalk_decode::{PlanError, Tier};
 use chalk_engine::json::RowWriter;
 use chalk_engine::{Closed, Executor, InputBatch, OutputBatch, Program};
 
-use super::chunks::{Chunk, ChunkReader};
+use super::chunks::{Chunk, ChunkReader, ReadMemory};
 use super::dead_letters::{self, Origin};
 use super::output::ArrowEncoder;
 use super::share::SharedReader;
@@ -55,6 +55,8 @@ pub struct BatchResult {
     pub resolver: usize,
     /// None where the resolver sets nothing message by message.
     pub rows: Option<Rows>,
+    /// Where their memory goes when they are written.
+    pub spare: SpareRows,
     /// Messages that failed.
     pub dead_letters: Vec<DeadLetter>,
 }
@@ -77,7 +79,8 @@ pub struct ChunkResult {
     pub messages: u64,
 }
 
-/// Memory of rows that were written, for the next ones: so a run asks for as much as is under way at once, and no more.
+/// Memory of rows that were written, for the next ones: so a run asks for as much as is under way at once, and no more. Each worker has its own,
+/// which stays in its caches.
 #[derive(Clone, Default)]
 pub struct SpareRows(Arc<Mutex<Vec<Vec<u8>>>>);
 
@@ -149,7 +152,7 @@ impl Preparation {
             }
             dead_letters.push(DeadLetter { text, record });
         }
-        Ok(BatchResult { resolver, rows, dead_letters })
+        Ok(BatchResult { resolver, rows, spare: self.spare.clone(), dead_letters })
     }
 }
 
@@ -228,18 +231,19 @@ impl Workers {
         }
         let supplies: Vec<Supply> = if reader.is_mapped() {
             let reader = Arc::new(SharedReader::new(reader, count));
-            (0..count).map(|worker| Supply::Shared(Arc::clone(&reader), worker)).collect()
+            (0..count).map(|worker| Supply::Shared(Arc::clone(&reader), worker, ReadMemory::default())).collect()
         } else {
             let (to_workers, of_reader): (Vec<_>, Vec<_>) = (0..count).map(|_| sync_channel(WAITING)).unzip();
             std::thread::spawn(move || deal(&mut reader, &to_workers));
             of_reader.into_iter().map(Supply::Dealt).collect()
         };
         let (mut results, mut handles) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for (run, supply) in runs.into_iter().zip(supplies) {
+        for (run, mut supply) in runs.into_iter().zip(supplies) {
             let (to_writer, of_worker) = sync_channel(WAITING);
-            let (preparation, program) = (preparation.clone(), Arc::clone(program));
+            let program = Arc::clone(program);
+            let preparation = Preparation { spare: SpareRows::default(), ..preparation.clone() };
             results.push(of_worker);
-            handles.push(std::thread::spawn(move || work(&program, run, preparation, &supply, &to_writer)));
+            handles.push(std::thread::spawn(move || work(&program, run, preparation, &mut supply, &to_writer)));
         }
         Ok(Workers { results, handles, turn: 0 })
     }
@@ -271,27 +275,27 @@ enum Supply {
     /// From a thread that reads.
     Dealt(Receiver<io::Result<Chunk>>),
     /// From a mapped file; the worker's number.
-    Shared(Arc<SharedReader>, usize),
+    Shared(Arc<SharedReader>, usize, ReadMemory),
 }
 
 impl Supply {
-    fn next(&self) -> Option<io::Result<Chunk>> {
+    fn next(&mut self) -> Option<io::Result<Chunk>> {
         match self {
             Supply::Dealt(chunks) => chunks.recv().ok(),
-            Supply::Shared(reader, worker) => reader.next(*worker),
+            Supply::Shared(reader, worker, memory) => reader.next(*worker, memory),
         }
     }
 }
 
 /// A worker that goes before the end of the input, be it by a panic, is not to be waited for.
 struct AtWork<'a> {
-    supply: &'a Supply,
+    supply: &'a mut Supply,
     is_done: bool,
 }
 
 impl Drop for AtWork<'_> {
     fn drop(&mut self) {
-        if let Supply::Shared(reader, _) = self.supply
+        if let Supply::Shared(reader, ..) = self.supply
             && !self.is_done
         {
             reader.leave();
@@ -303,12 +307,12 @@ fn work(
     program: &Program,
     mut run: SourceRun,
     mut preparation: Preparation,
-    supply: &Supply,
+    supply: &mut Supply,
     results: &SyncSender<io::Result<ChunkResult>>,
 ) -> SourceCounts {
     let mut before = 0;
     let mut at_work = AtWork { supply, is_done: false };
-    while let Some(chunk) = supply.next() {
+    while let Some(chunk) = at_work.supply.next() {
         let preparation = &mut preparation;
         let mut ready = Ready { manifest: program.manifest(), preparation, failed: 0, batches: Vec::new() };
         let ran = chunk.and_then(|chunk| run.run(&chunk, None, &mut ready).map(|()| chunk.consumed_bytes()));
