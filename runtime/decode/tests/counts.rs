@@ -55,7 +55,7 @@ fn every_message_is_counted_once_and_every_byte() {
 #[test]
 fn values_that_are_now_and_then_null_have_templates_of_their_own() {
     let plan = plan_of(vec![field("a", ty(Kind::INT)), field("b", optional(Kind::String)), field("c", ty(Kind::INT))]);
-    for tier in tiers().into_iter().filter(|tier| *tier != Tier::Scalar) {
+    for tier in tiers().filter(|tier| *tier != Tier::Scalar) {
         for every in [2, 20] {
             let mut decoder = Decoder::new(&plan, tier).expect("a plan");
             let with_nulls = |index: usize| {
@@ -74,7 +74,7 @@ fn values_that_are_now_and_then_null_have_templates_of_their_own() {
 fn many_values_that_may_be_null_are_followed_step_by_step() {
     let names: Vec<String> = (0..12).map(|index| format!("f{index}")).collect();
     let plan = plan_of(names.iter().map(|name| field(name, optional(Kind::String))).collect());
-    for tier in tiers().into_iter().filter(|tier| *tier != Tier::Scalar) {
+    for tier in tiers().filter(|tier| *tier != Tier::Scalar) {
         let mut decoder = Decoder::new(&plan, tier).expect("a plan");
         let mut seed = 7u64;
         let message = |_: usize| {
