@@ -1,9 +1,10 @@
 //! The changelog: the commit itself. One append-only sequence of checksummed records per worker.
 //!
 //! Segment file `worker-WWW-SSSSSSSSSSSSSSSSSSSS.log` (worker, sequence number of its first record): the 8 bytes
-//! `CHKLOG3\n`, then records, each behind the one before or, after zeros, at the next multiple of 4096 (`segment.rs`): `CRC32 of what follows u32 · size u32 · payload`. Payload: `seq u64 · previous seq u64 ·
-//! position count u32 · (source u32 · partition i32 · offset i64 · byte offset u64)… · row count u32 · (varint size,
-//! key · varint size, row)… · events size u32 · events`, all little-endian. Rows are absolute, and entries of state remember the offset
+//! `CHKLOG3\n`, then records, each behind the one before or, after zeros, at the next multiple of 4096 (`segment.rs`):
+//! `CRC32 of what follows u32 · size u32 · payload`. Payload: `seq u64 · previous seq u64 · position count u32 ·
+//! (source u32 · partition i32 · offset i64 · byte offset u64)… · row count u32 · (varint size, key · varint size, row)… ·
+//! events size u32 · events`, all little-endian. Rows are absolute, and entries of state remember the offset
 //! of their last event, so replaying a record twice changes nothing. Events are what the engine logged, unread here.
 //!
 //! Files are rotated and deleted, never truncated or appended to by a later run: a torn tail stays where it is, reading
