@@ -19,15 +19,18 @@ kept=target/peers
 mkdir -p "$kept/data"
 
 export RUSTFLAGS="${RUSTFLAGS:--C target-cpu=native}"
-# The path of an executable, as cargo tells it.
+# The path of the executable with that name, as cargo tells it: a bench comes with the programs of its package, in any order.
 executable() {
-  cargo "$@" --message-format json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+  local name=$1
+  shift
+  cargo "$@" --message-format json-render-diagnostics | grep "\"name\":\"$name\"" |
+    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
 }
-chalkc=$(executable build --profile bench -p chalkc --bin chalkc --no-default-features)
-write_messages=$(executable build --profile bench -p chalk-benches --bin write_messages)
+chalkc=$(executable chalkc build --profile bench -p chalkc --bin chalkc --no-default-features)
+write_messages=$(executable write_messages build --profile bench -p chalk-benches --bin write_messages)
 also=()
 if [ "$what" = whole-path ]; then
-  also=(--resolver-bench "$(executable bench -p chalk-benches --bench resolver --no-run)")
+  also=(--resolver-bench "$(executable resolver bench -p chalk-benches --bench resolver --no-run)")
 fi
 
 python=$kept/venv/bin/python
