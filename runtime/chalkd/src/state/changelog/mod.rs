@@ -178,7 +178,8 @@ impl Writer {
             Some(segment) => segment,
             none => none.insert(Segment::create(&logs.dir, self.log, seq)?),
         };
-        segment.append(&mut self.buffer, sync)?;
+        // Were something before it not on the disk yet, a power cut could leave this record without that.
+        segment.append(&mut self.buffer, sync && !self.unsynced)?;
         self.last_seq = seq;
         self.unsynced = true;
         if sync { self.sync() } else { Ok(()) }
